@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+// Condition types of a BookingTenant. Ready, Reconciling and Stalled follow kstatus, where Reconciling and Stalled
+// are present only while True.
+const (
+	// ConditionReady is True when the tenant's objects are in place and its site answers; it says nothing of
+	// compliance, so that a site is not taken down by a late purge.
+	ConditionReady = "Ready"
+	// ConditionReconciling is True while the operator works towards the spec.
+	ConditionReconciling = "Reconciling"
+	// ConditionStalled is True when the operator cannot go on until somebody mends the spec, policy or region.
+	ConditionStalled = "Stalled"
+	// ConditionDatabaseReady is True when schema, roles and migrations are in place.
+	ConditionDatabaseReady = "DatabaseReady"
+	// ConditionInstanceAvailable is True when enough replicas of the booking site answer.
+	ConditionInstanceAvailable = "InstanceAvailable"
+
+	// ConditionResidencyEnforced is the verdict over where the tenant's pods and jobs run.
+	ConditionResidencyEnforced = "ResidencyEnforced"
+	// ConditionRetentionEnforced is the verdict over records past their period.
+	ConditionRetentionEnforced = "RetentionEnforced"
+	// ConditionBackupsCurrent is the verdict over copies and expiry of backups.
+	ConditionBackupsCurrent = "BackupsCurrent"
+	// ConditionCompliant sums the verdicts up: False when one is False, else Unknown when one is Unknown, else True.
+	ConditionCompliant = "Compliant"
+)
+
+// Reasons of Ready, Reconciling and Stalled.
+const (
+	// ReasonSucceeded means everything asked for is in place.
+	ReasonSucceeded = "Succeeded"
+	// ReasonProgressing means the operator is at work.
+	ReasonProgressing = "Progressing"
+	// ReasonPaused means spec.paused keeps the operator from changing anything.
+	ReasonPaused = "Paused"
+	// ReasonDeleting means the tenant's data is being retained or deleted.
+	ReasonDeleting = "Deleting"
+	// ReasonRegionNotFound means spec.regionRef names no DataRegion.
+	ReasonRegionNotFound = "RegionNotFound"
+	// ReasonPolicyNotFound means spec.retentionPolicyRef names no RetentionPolicy.
+	ReasonPolicyNotFound = "PolicyNotFound"
+	// ReasonNamespaceNotAllowed means the region does not admit the tenant's namespace.
+	ReasonNamespaceNotAllowed = "NamespaceNotAllowed"
+	// ReasonNamespaceBoundElsewhere means the namespace holds a tenant of another region.
+	ReasonNamespaceBoundElsewhere = "NamespaceBoundElsewhere"
+	// ReasonAgreementNotInForce means the processing agreement has not begun or has ended (M1).
+	ReasonAgreementNotInForce = "AgreementNotInForce"
+	// ReasonPolicyExceedsProcessor means a processor of the region may not keep data as long as the policy does (D6).
+	ReasonPolicyExceedsProcessor = "PolicyExceedsProcessor"
+	// ReasonNotEnoughStores means the region has fewer stores than the tenant asks copies.
+	ReasonNotEnoughStores = "NotEnoughStores"
+	// ReasonInvalidSchedule means a cron schedule or its time zone cannot be read, or never fires.
+	ReasonInvalidSchedule = "InvalidSchedule"
+	// ReasonInvalidPeriod means a period cannot be read or contradicts another one.
+	ReasonInvalidPeriod = "InvalidPeriod"
+	// ReasonInvalidRecipient means a backup recipient is no age public key.
+	ReasonInvalidRecipient = "InvalidRecipient"
+	// ReasonInvalidCatalogue means offices, services or opening hours contradict each other.
+	ReasonInvalidCatalogue = "InvalidCatalogue"
+	// ReasonHostTaken means another tenant has the host.
+	ReasonHostTaken = "HostTaken"
+	// ReasonNoCapacity means every database of the region is full.
+	ReasonNoCapacity = "NoCapacity"
+	// ReasonNoTrustedNode means no node carries a label value the region trusts.
+	ReasonNoTrustedNode = "NoTrustedNode"
+	// ReasonDependencyUnavailable means a database server, a store or the API server did not answer; it is retried.
+	ReasonDependencyUnavailable = "DependencyUnavailable"
+	// ReasonInvalidSpec means a DataRegion or RetentionPolicy contradicts itself.
+	ReasonInvalidSpec = "InvalidSpec"
+)
+
+// Reasons of DatabaseReady and InstanceAvailable.
+const (
+	// ReasonMigrated means schema, roles and migrations are in place.
+	ReasonMigrated = "Migrated"
+	// ReasonAvailable means enough replicas answer.
+	ReasonAvailable = "Available"
+	// ReasonUnavailable means too few replicas answer.
+	ReasonUnavailable = "Unavailable"
+	// ReasonNotServing means the site must not serve yet or any longer.
+	ReasonNotServing = "NotServing"
+)
+
+// Reasons of the verdicts.
+const (
+	// ReasonMeasured means fresh evidence supports the claim.
+	ReasonMeasured = "Measured"
+	// ReasonNoEvidence means nothing was measured yet.
+	ReasonNoEvidence = "NoEvidence"
+	// ReasonEvidenceStale means the evidence is older than maxEvidenceAge.
+	ReasonEvidenceStale = "EvidenceStale"
+	// ReasonMeasurementFailed means the last measurement failed, so nothing can be said.
+	ReasonMeasurementFailed = "MeasurementFailed"
+	// ReasonForeignNode means a pod or job runs on a node the region does not trust.
+	ReasonForeignNode = "ForeignNode"
+	// ReasonPlacementUnenforced means an object of the tenant lacks the affinity to the region's nodes.
+	ReasonPlacementUnenforced = "PlacementUnenforced"
+	// ReasonOverdue means records are past their period and still there.
+	ReasonOverdue = "Overdue"
+	// ReasonRuleNotApplied means the database enforces another period than the policy gives.
+	ReasonRuleNotApplied = "RuleNotApplied"
+	// ReasonCopyMissing means a store lacks a copy of the newest backup, or has none recent enough.
+	ReasonCopyMissing = "CopyMissing"
+	// ReasonBackupOverdue means a backup is past its period and still at a store.
+	ReasonBackupOverdue = "BackupOverdue"
+	// ReasonAllClaimsHold means every verdict is True.
+	ReasonAllClaimsHold = "AllClaimsHold"
+	// ReasonClaimFailed means a verdict is False; the message names it.
+	ReasonClaimFailed = "ClaimFailed"
+	// ReasonClaimUnknown means a verdict is Unknown; the message names it.
+	ReasonClaimUnknown = "ClaimUnknown"
+)

@@ -1,0 +1,350 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// DataRegionSpec declares a place where personal data may live and everything that touches the data there.
+//
+// +kubebuilder:validation:XValidation:rule="self.platformNamespace == oldSelf.platformNamespace",message="the platform namespace of a region cannot change, since the purge and backup jobs of its tenants live there; create another region and move the tenants by export and import"
+type DataRegionSpec struct {
+	// Country the region lies in.
+	Country CountryCode `json:"country"`
+	// AllowedCountries are the countries processors of this region may process or access data in. Defaults to the
+	// region's country alone.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=40
+	AllowedCountries []CountryCode `json:"allowedCountries,omitempty"`
+	// Regime is the data protection law in force there, such as "GDPR" or "IDG BS" (B8).
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=60
+	Regime string `json:"regime"`
+	// Nodes marks the nodes trusted with personal data.
+	Nodes NodeTrust `json:"nodes"`
+	// Namespaces says which namespaces may hold tenants of this region.
+	Namespaces NamespaceAccess `json:"namespaces"`
+	// PlatformNamespace is owned by the platform, not by an authority: the purge, backup and expiry jobs of every
+	// tenant and their Secrets live there, out of the reach of the tenants' administrators.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	PlatformNamespace string `json:"platformNamespace"`
+	// DatabaseServers are the PostgreSQL servers of the region; a new tenant goes to the least full.
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=32
+	DatabaseServers []DatabaseServer `json:"databaseServers"`
+	// BackupStores are the S3 object stores of the region; every backup goes to as many of them as the tenant asks
+	// copies of.
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=8
+	BackupStores []BackupStore `json:"backupStores"`
+	// MailRelay carries confirmations to citizens. Without one, no mail is sent and links are shown on the page only.
+	// +optional
+	MailRelay *MailRelay `json:"mailRelay,omitempty"`
+	// Ingress terminates TLS for the booking sites, so it sees every form (B4).
+	// +optional
+	Ingress *RegionIngress `json:"ingress,omitempty"`
+}
+
+// NodeTrust is the label that marks trusted nodes.
+type NodeTrust struct {
+	// Label key, usually topology.kubernetes.io/region.
+	// +kubebuilder:default="topology.kubernetes.io/region"
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=317
+	Label string `json:"label,omitempty"`
+	// Values of the label that are trusted.
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=63
+	Values []string `json:"values"`
+}
+
+// NamespaceAccess selects namespaces by name, by label, or both; a namespace that matches either may be used.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.names) || has(self.selector)",message="name the namespaces that may use this region in names, or select them by label in selector"
+type NamespaceAccess struct {
+	// Names of namespaces.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=1000
+	// +kubebuilder:validation:items:MaxLength=63
+	Names []string `json:"names,omitempty"`
+	// Selector over the labels of namespaces.
+	// +optional
+	Selector *metav1.LabelSelector `json:"selector,omitempty"`
+}
+
+// DatabaseServer is a PostgreSQL server, version 15 or later, reached over TLS with verified host name.
+type DatabaseServer struct {
+	// Name of the server within the region.
+	// +kubebuilder:validation:MaxLength=40
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([a-z0-9-]*[a-z0-9])?$')",message="name a server in lower-case letters, digits and hyphens"
+	Name string `json:"name"`
+	// Host name, which the server's certificate must carry.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Host string `json:"host"`
+	// Port of the server.
+	// +optional
+	// +kubebuilder:default=5432
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=65535
+	Port int32 `json:"port,omitempty"`
+	// Databases that hold tenants, each a bounded number of schemas; all owned by the role of the admin Secret.
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=63
+	Databases []string `json:"databases"`
+	// TenantsPerDatabase is the largest number of tenants placed in one database.
+	// +optional
+	// +kubebuilder:default=500
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=2000
+	TenantsPerDatabase int32 `json:"tenantsPerDatabase,omitempty"`
+	// CABundle is the PEM bundle the server's certificate is verified with.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=65536
+	CABundle string `json:"caBundle"`
+	// AdminSecretRef names a Secret in the operator's namespace with keys username and password of a role that may
+	// create roles and owns the databases, and is no superuser.
+	AdminSecretRef SecretReference `json:"adminSecretRef"`
+	// Processor that runs the server.
+	Processor Processor `json:"processor"`
+	// EndpointCIDRs the server is reached at; tenants may connect nowhere else.
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	EndpointCIDRs []CIDR `json:"endpointCIDRs"`
+}
+
+// IdentityProvider is how a store makes an identity for one tenant that reaches only the tenant's prefix.
+//
+// +kubebuilder:validation:Enum=VersityGateway
+type IdentityProvider string
+
+const (
+	// IdentityProviderVersityGateway makes accounts through the admin API of the Versity S3 Gateway and binds them
+	// to a prefix by bucket policy.
+	IdentityProviderVersityGateway IdentityProvider = "VersityGateway"
+)
+
+// BackupStore is an S3 object store reached over HTTPS.
+type BackupStore struct {
+	// Name of the store within the region.
+	// +kubebuilder:validation:MaxLength=40
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([a-z0-9-]*[a-z0-9])?$')",message="name a store in lower-case letters, digits and hyphens"
+	Name string `json:"name"`
+	// Endpoint URL of the store.
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="isURL(self) && self.startsWith('https://')",message="give the store's endpoint as an https:// URL: backups travel over encrypted connections only"
+	Endpoint string `json:"endpoint"`
+	// Bucket that holds the backups; versioning must be enabled.
+	// +kubebuilder:validation:MinLength=3
+	// +kubebuilder:validation:MaxLength=63
+	Bucket string `json:"bucket"`
+	// SigningRegion is the region name requests are signed for.
+	// +optional
+	// +kubebuilder:default="us-east-1"
+	// +kubebuilder:validation:MaxLength=40
+	SigningRegion string `json:"signingRegion,omitempty"`
+	// CABundle is the PEM bundle the store's certificate is verified with. Defaults to the system's.
+	// +optional
+	// +kubebuilder:validation:MaxLength=65536
+	CABundle string `json:"caBundle,omitempty"`
+	// AdminSecretRef names a Secret in the operator's namespace with keys accessKeyID and secretAccessKey of the
+	// identity that lists the bucket and makes one identity per tenant.
+	AdminSecretRef SecretReference `json:"adminSecretRef"`
+	// IdentityProvider says how identities per tenant are made.
+	IdentityProvider IdentityProvider `json:"identityProvider"`
+	// Processor that runs the store.
+	Processor Processor `json:"processor"`
+	// EndpointCIDRs the store is reached at.
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	EndpointCIDRs []CIDR `json:"endpointCIDRs"`
+}
+
+// MailRelay takes mail to citizens over SMTP with STARTTLS.
+type MailRelay struct {
+	// Host name, which the relay's certificate must carry.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Host string `json:"host"`
+	// Port of the relay.
+	// +optional
+	// +kubebuilder:default=587
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=65535
+	Port int32 `json:"port,omitempty"`
+	// From is the sender's address.
+	// +kubebuilder:validation:MaxLength=254
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[^@ ]+@[^@ ]+$')",message="give the sender as a mail address, such as termine@example.org"
+	From string `json:"from"`
+	// CABundle is the PEM bundle the relay's certificate is verified with. Defaults to the system's.
+	// +optional
+	// +kubebuilder:validation:MaxLength=65536
+	CABundle string `json:"caBundle,omitempty"`
+	// Processor that runs the relay.
+	Processor Processor `json:"processor"`
+	// EndpointCIDRs the relay is reached at.
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	EndpointCIDRs []CIDR `json:"endpointCIDRs"`
+}
+
+// RegionIngress is the ingress controller in front of the region's booking sites.
+type RegionIngress struct {
+	// ClassName of the Ingress objects.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	ClassName string `json:"className"`
+	// Namespace the controller's pods run in.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Namespace string `json:"namespace"`
+	// PodSelector selects the controller's pods; only they may connect to instances.
+	PodSelector metav1.LabelSelector `json:"podSelector"`
+	// Port citizens reach booking sites at over HTTPS.
+	// +optional
+	// +kubebuilder:default=443
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=65535
+	Port int32 `json:"port,omitempty"`
+	// LogPeriod is how long the ingress keeps access logs.
+	LogPeriod Period `json:"logPeriod"`
+	// Processor that runs the ingress.
+	Processor Processor `json:"processor"`
+}
+
+// DataRegionStatus is what was measured of a region.
+type DataRegionStatus struct {
+	// ObservedGeneration is the generation the conditions speak of.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	// Conditions of the region: Ready, Reconciling, Stalled.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+	// TrustedNodes is how many nodes carry a trusted label value.
+	// +optional
+	TrustedNodes *int32 `json:"trustedNodes,omitempty"`
+	// Tenants is how many tenants, retained ones included, have data in the region.
+	// +optional
+	Tenants *int32 `json:"tenants,omitempty"`
+	// Databases as last audited.
+	// +optional
+	// +listType=map
+	// +listMapKey=server
+	// +listMapKey=database
+	Databases []DatabaseStatus `json:"databases,omitempty"`
+	// Stores as last listed.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	Stores []StoreStatus `json:"stores,omitempty"`
+	// Retained lists data whose BookingTenant is gone: still purged, expired and audited until its end. The oldest
+	// hundred are shown.
+	// +optional
+	// +listType=map
+	// +listMapKey=dataID
+	// +kubebuilder:validation:MaxItems=100
+	Retained []RetainedData `json:"retained,omitempty"`
+}
+
+// DatabaseStatus is the last audit of one database.
+type DatabaseStatus struct {
+	// Server that holds the database.
+	Server string `json:"server"`
+	// Database name.
+	Database string `json:"database"`
+	// Reachable is Unknown until the first audit, False when the last one failed.
+	// +optional
+	Reachable metav1.ConditionStatus `json:"reachable,omitempty"`
+	// Message says why the last audit failed.
+	// +optional
+	// +kubebuilder:validation:MaxLength=512
+	Message string `json:"message,omitempty"`
+	// Tenants in the database.
+	// +optional
+	Tenants *int32 `json:"tenants,omitempty"`
+}
+
+// StoreStatus is the last listing of one store.
+type StoreStatus struct {
+	// Name of the store.
+	Name string `json:"name"`
+	// Reachable is Unknown until the first listing, False when the last one failed.
+	// +optional
+	Reachable metav1.ConditionStatus `json:"reachable,omitempty"`
+	// Message says why the last listing failed.
+	// +optional
+	// +kubebuilder:validation:MaxLength=512
+	Message string `json:"message,omitempty"`
+}
+
+// RetainedData is what a removed BookingTenant left behind.
+type RetainedData struct {
+	// DataID is the opaque name of the data: its schema, roles and prefix at the stores.
+	DataID string `json:"dataID"`
+	// Namespace of the removed tenant.
+	// +optional
+	Namespace string `json:"namespace,omitempty"`
+	// Name of the removed tenant.
+	// +optional
+	Name string `json:"name,omitempty"`
+	// Since is when the contract ended: the deletion of the BookingTenant.
+	// +optional
+	Since *metav1.Time `json:"since,omitempty"`
+	// Until is when what is left is deleted.
+	// +optional
+	Until *metav1.Time `json:"until,omitempty"`
+	// Overdue is the number of records past their period and still there.
+	// +optional
+	Overdue *int64 `json:"overdue,omitempty"`
+}
+
+// DataRegion is a place where personal data may live, and everything that touches the data there.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:scope=Cluster,shortName=dr,categories=termintreu
+// +kubebuilder:printcolumn:name="Country",type=string,JSONPath=`.spec.country`
+// +kubebuilder:printcolumn:name="Regime",type=string,JSONPath=`.spec.regime`
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Nodes",type=integer,JSONPath=`.status.trustedNodes`
+// +kubebuilder:printcolumn:name="Tenants",type=integer,JSONPath=`.status.tenants`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+type DataRegion struct {
+	metav1.TypeMeta `json:",inline"`
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// Spec declares the region.
+	Spec DataRegionSpec `json:"spec"`
+	// Status is what was measured.
+	// +optional
+	Status DataRegionStatus `json:"status,omitempty"`
+}
+
+// DataRegionList is a list of DataRegions.
+//
+// +kubebuilder:object:root=true
+type DataRegionList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []DataRegion `json:"items"`
+}

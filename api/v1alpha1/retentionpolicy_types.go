@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package v1alpha1
+
+import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Category is a kind of personal data with a rule of its own.
+//
+// +kubebuilder:validation:Enum=Hold;UnconfirmedBooking;Contact;Appointment;Message;Attachment;AccessLog;AbuseCase;SessionAddress;SessionMetadata;SignatureBiometrics;Consent;AuditLog;ErasureJournal;MailOutbox;TenantData
+type Category string
+
+// The categories of requirements.md; a policy may rule any of them, and must rule those the schema stores.
+const (
+	CategoryHold                Category = "Hold"
+	CategoryUnconfirmedBooking  Category = "UnconfirmedBooking"
+	CategoryContact             Category = "Contact"
+	CategoryAppointment         Category = "Appointment"
+	CategoryMessage             Category = "Message"
+	CategoryAttachment          Category = "Attachment"
+	CategoryAccessLog           Category = "AccessLog"
+	CategoryAbuseCase           Category = "AbuseCase"
+	CategorySessionAddress      Category = "SessionAddress"
+	CategorySessionMetadata     Category = "SessionMetadata"
+	CategorySignatureBiometrics Category = "SignatureBiometrics"
+	CategoryConsent             Category = "Consent"
+	CategoryAuditLog            Category = "AuditLog"
+	CategoryErasureJournal      Category = "ErasureJournal"
+	CategoryMailOutbox          Category = "MailOutbox"
+	CategoryTenantData          Category = "TenantData"
+)
+
+// StartEvent is what starts a period running (DIN 66398: Startzeitpunkt).
+//
+// +kubebuilder:validation:Enum=Creation;AppointmentEnd;CaseOpened;Signing;Withdrawal;Erasure;Sent;ContractEnd
+type StartEvent string
+
+// Start events of periods.
+const (
+	// StartCreation is the moment the record was stored; for sessions, their set-up.
+	StartCreation StartEvent = "Creation"
+	// StartAppointmentEnd is the end of the appointment, or its cancellation when that is earlier.
+	StartAppointmentEnd StartEvent = "AppointmentEnd"
+	StartCaseOpened     StartEvent = "CaseOpened"
+	StartSigning        StartEvent = "Signing"
+	// StartWithdrawal is the withdrawal of a consent or the end of its purpose.
+	StartWithdrawal StartEvent = "Withdrawal"
+	StartErasure    StartEvent = "Erasure"
+	// StartSent is the sending of a message, or its last failure.
+	StartSent StartEvent = "Sent"
+	// StartContractEnd is the deletion of the BookingTenant.
+	StartContractEnd StartEvent = "ContractEnd"
+)
+
+// Action is what happens to a record at the end of its period.
+//
+// +kubebuilder:validation:Enum=Delete;Anonymize;Strip
+type Action string
+
+// Actions at the end of a period.
+const (
+	// ActionDelete removes the record.
+	ActionDelete Action = "Delete"
+	// ActionAnonymize removes the record and keeps a count that no person can be recognised in.
+	ActionAnonymize Action = "Anonymize"
+	// ActionStrip removes the personal fields of a record and keeps the rest.
+	ActionStrip Action = "Strip"
+)
+
+// RetentionRule is one rule of a deletion concept: what, from when, how long, then what; and who answers for it.
+//
+// +kubebuilder:validation:XValidation:rule="!(self.category in ['Hold','UnconfirmedBooking','AccessLog','SessionAddress','SessionMetadata','AuditLog']) || self.startEvent == 'Creation'",message="this category starts at its creation: set startEvent to Creation"
+// +kubebuilder:validation:XValidation:rule="!(self.category in ['Contact','Appointment','Message','Attachment']) || self.startEvent == 'AppointmentEnd'",message="this category starts when the appointment ends or is cancelled: set startEvent to AppointmentEnd"
+// +kubebuilder:validation:XValidation:rule="self.category != 'MailOutbox' || self.startEvent == 'Sent'",message="mail starts when it was sent or has failed: set startEvent to Sent"
+// +kubebuilder:validation:XValidation:rule="self.category != 'TenantData' || self.startEvent == 'ContractEnd'",message="what a tenant leaves behind starts when its contract ends: set startEvent to ContractEnd"
+// +kubebuilder:validation:XValidation:rule="self.action != 'Anonymize' || self.category in ['Appointment','SessionAddress']",message="only appointments (to counts) and session addresses are anonymised: use Delete, or Strip for access logs"
+// +kubebuilder:validation:XValidation:rule="self.action != 'Strip' || self.category == 'AccessLog'",message="only access logs are stripped: use Delete, or Anonymize for appointments"
+type RetentionRule struct {
+	// Category the rule is for.
+	Category Category `json:"category"`
+	// StartEvent starts the period.
+	StartEvent StartEvent `json:"startEvent"`
+	// Period from the start event to the action.
+	Period Period `json:"period"`
+	// Action at the end of the period.
+	Action Action `json:"action"`
+	// DeletionClass of DIN 66398, such as "KS-30": period and start in the authority's own scheme.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=40
+	DeletionClass string `json:"deletionClass"`
+	// Justification of the period.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=500
+	Justification string `json:"justification"`
+	// Responsible role for the rule, not a person's name.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=120
+	Responsible string `json:"responsible"`
+	// ApprovedOn is the day the rule was approved.
+	ApprovedOn Date `json:"approvedOn"`
+}
+
+// RetentionPolicySpec is a deletion concept after DIN 66398 and ISO/IEC 27555 that many tenants share.
+//
+// +kubebuilder:validation:XValidation:rule="['Hold','UnconfirmedBooking','Contact','Appointment','MailOutbox','TenantData'].all(c, self.rules.exists(r, r.category == c))",message="give a rule for each category an instance stores: Hold, UnconfirmedBooking, Contact, Appointment, MailOutbox and TenantData"
+type RetentionPolicySpec struct {
+	// Regime is the data protection law the concept is written under, such as "GDPR" or "IDG BS" (B8).
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=60
+	Regime string `json:"regime"`
+	// LegalBasis of the processing, as the privacy notice cites it, such as "§ 9 IDG (SG 153.260)".
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=300
+	LegalBasis string `json:"legalBasis"`
+	// Rules, one a category. A category without a rule is not stored.
+	// +listType=map
+	// +listMapKey=category
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	Rules []RetentionRule `json:"rules"`
+	// Backup rules the copies.
+	Backup BackupRule `json:"backup"`
+	// Enforcement says when records are purged.
+	Enforcement Enforcement `json:"enforcement"`
+	// Tolerance is how long after its period a record may still be there before it counts as overdue: at least the
+	// longest gap between two purges.
+	Tolerance Period `json:"tolerance"`
+}
+
+// BackupRule is the period of backups.
+type BackupRule struct {
+	// Period from the start of the snapshot until every version of the backup is gone from every store.
+	Period Period `json:"period"`
+	// MaximumAge is the oldest the newest backup may be before it counts as missing.
+	MaximumAge Period `json:"maximumAge"`
+	// DeletionClass of DIN 66398.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=40
+	DeletionClass string `json:"deletionClass"`
+	// Justification of the period.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=500
+	Justification string `json:"justification"`
+}
+
+// Enforcement is when the purge runs.
+type Enforcement struct {
+	// Schedule of the purge.
+	Schedule Schedule `json:"schedule"`
+	// TimeZone of the schedule, an IANA name.
+	// +optional
+	// +kubebuilder:default="Etc/UTC"
+	// +kubebuilder:validation:MaxLength=64
+	TimeZone string `json:"timeZone,omitempty"`
+}
+
+// RetentionPolicyStatus tells who uses the policy.
+type RetentionPolicyStatus struct {
+	// ObservedGeneration is the generation the conditions speak of.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	// Conditions of the policy: Ready, Reconciling, Stalled.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+	// Tenants that refer to the policy.
+	// +optional
+	Tenants *int32 `json:"tenants,omitempty"`
+}
+
+// RetentionPolicy is a deletion concept; many tenants share one, and none can weaken it.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:scope=Cluster,shortName=rp,categories=termintreu
+// +kubebuilder:printcolumn:name="Regime",type=string,JSONPath=`.spec.regime`
+// +kubebuilder:printcolumn:name="Contact",type=string,JSONPath=`.spec.rules[?(@.category=="Contact")].period`
+// +kubebuilder:printcolumn:name="Backup",type=string,JSONPath=`.spec.backup.period`
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="Tenants",type=integer,JSONPath=`.status.tenants`
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+type RetentionPolicy struct {
+	metav1.TypeMeta `json:",inline"`
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	// Spec is the deletion concept.
+	Spec RetentionPolicySpec `json:"spec"`
+	// Status tells who uses it.
+	// +optional
+	Status RetentionPolicyStatus `json:"status,omitempty"`
+}
+
+// RetentionPolicyList is a list of RetentionPolicies.
+//
+// +kubebuilder:object:root=true
+type RetentionPolicyList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []RetentionPolicy `json:"items"`
+}

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package settings is what the operator hands to its operands: JSON documents in ConfigMaps, mounted beside the
+// Secrets they never contain. Writer and reader share these types, so that the two cannot drift apart.
+package settings
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/termintreu/termintreu/api/v1alpha1"
+)
+
+// Where pods find what is mounted into them.
+const (
+	// File holds the settings document.
+	File = "/etc/termintreu/settings/settings.json"
+	// FileKey is the key of the document in its ConfigMap.
+	FileKey = "settings.json"
+	// DatabaseDir holds the files username and password of the operand's own role.
+	DatabaseDir = "/etc/termintreu/database"
+	// StoresDir holds, per store, the files NAME.accessKeyID and NAME.secretAccessKey.
+	StoresDir = "/etc/termintreu/stores"
+	// ScratchDir is a small writable directory.
+	ScratchDir = "/tmp"
+
+	// UsernameKey and PasswordKey are the keys of a database Secret.
+	UsernameKey = "username"
+	PasswordKey = "password"
+)
+
+// Database is how an operand reaches its tenant's schema; the connection is verified against CABundle and Host.
+type Database struct {
+	Host     string `json:"host"`
+	Port     int32  `json:"port"`
+	Name     string `json:"name"`
+	Schema   string `json:"schema"`
+	CABundle string `json:"caBundle"`
+}
+
+// Store is one object store and the only prefix of it the operand's identity reaches.
+type Store struct {
+	Name          string `json:"name"`
+	Endpoint      string `json:"endpoint"`
+	Bucket        string `json:"bucket"`
+	SigningRegion string `json:"signingRegion"`
+	CABundle      string `json:"caBundle,omitempty"`
+	// Prefix ends in a slash.
+	Prefix string `json:"prefix"`
+}
+
+// Mail is the region's relay.
+type Mail struct {
+	Host     string `json:"host"`
+	Port     int32  `json:"port"`
+	From     string `json:"from"`
+	CABundle string `json:"caBundle,omitempty"`
+}
+
+// Instance is the document of `termintreu serve`.
+type Instance struct {
+	// PlanHash identifies the plan the document was made from.
+	PlanHash string `json:"planHash"`
+	// URL is the site's public base URL without a trailing slash; empty when it has no host.
+	URL       string             `json:"url,omitempty"`
+	Locales   []v1alpha1.Locale  `json:"locales"`
+	Database  Database           `json:"database"`
+	Mail      *Mail              `json:"mail,omitempty"`
+	Catalogue v1alpha1.Catalogue `json:"catalogue"`
+	Notice    Notice             `json:"notice"`
+}
+
+// Rule gives the instance the rule of a category, or nil when the policy has none and the category is not stored.
+func (i *Instance) Rule(category v1alpha1.Category) *Rule {
+	for n := range i.Notice.Rules {
+		if i.Notice.Rules[n].Category == category {
+			return &i.Notice.Rules[n]
+		}
+	}
+	return nil
+}
+
+// Notice is what the privacy notice says; every word of it comes from the plan (D1, D2, B9, B10, A16).
+type Notice struct {
+	// Date of this version of the notice, YYYY-MM-DD.
+	Date        string                `json:"date"`
+	Controllers []v1alpha1.Controller `json:"controllers"`
+	Regime      string                `json:"regime"`
+	LegalBasis  string                `json:"legalBasis"`
+	// Country the data is stored in.
+	Country    v1alpha1.CountryCode `json:"country"`
+	Processors []Processor          `json:"processors"`
+	Rules      []Rule               `json:"rules"`
+	// BackupPeriod is how long a backup lives; BackupCopies at how many stores.
+	BackupPeriod v1alpha1.Period `json:"backupPeriod"`
+	BackupCopies int32           `json:"backupCopies"`
+}
+
+// Function of a processor for the tenant.
+type Function string
+
+// Functions of processors.
+const (
+	FunctionDatabase Function = "Database"
+	FunctionBackup   Function = "Backup"
+	FunctionMail     Function = "Mail"
+	FunctionIngress  Function = "Ingress"
+)
+
+// Processor is a company that handles data, and what it does.
+type Processor struct {
+	Function Function `json:"function"`
+	v1alpha1.Processor
+}
+
+// Rule is one rule of the policy as the notice prints it and the database enforces it.
+type Rule struct {
+	Category   v1alpha1.Category   `json:"category"`
+	StartEvent v1alpha1.StartEvent `json:"startEvent"`
+	Period     v1alpha1.Period     `json:"period"`
+	Action     v1alpha1.Action     `json:"action"`
+}
+
+// Retain is the document of `termintreu retain`.
+type Retain struct {
+	PlanHash string   `json:"planHash"`
+	Database Database `json:"database"`
+}
+
+// Backup is the document of `termintreu backup` and `termintreu expire`.
+type Backup struct {
+	PlanHash string   `json:"planHash"`
+	DataID   string   `json:"dataID"`
+	Database Database `json:"database"`
+	Stores   []Store  `json:"stores"`
+	// Recipients are age public keys.
+	Recipients []string `json:"recipients"`
+	// Period from the start of the snapshot until every version is gone.
+	Period v1alpha1.Period `json:"period"`
+}
+
+// Credentials of an operand's own database role.
+type Credentials struct{ Username, Password string }
+
+// Read reads a document. Unknown fields are ignored, since an operand may be one release older than its operator.
+func Read[T any](path string) (*T, error) {
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading settings: %w", err)
+	}
+	document := new(T)
+	if err := json.Unmarshal(raw, document); err != nil {
+		return nil, fmt.Errorf("reading settings %s: %w", path, err)
+	}
+	return document, nil
+}
+
+// ReadCredentials reads the username and password files of a directory.
+func ReadCredentials(dir string) (Credentials, error) {
+	username, err := readSecret(dir, UsernameKey)
+	if err != nil {
+		return Credentials{}, err
+	}
+	password, err := readSecret(dir, PasswordKey)
+	return Credentials{username, password}, err
+}
+
+// StoreKeys names the files, and the keys of the Secret, that hold a store's credentials.
+func StoreKeys(store string) (accessKeyID, secretAccessKey string) {
+	return store + ".accessKeyID", store + ".secretAccessKey"
+}
+
+// ReadStoreKeys reads the credentials of a store.
+func ReadStoreKeys(dir, store string) (accessKeyID, secretAccessKey string, err error) {
+	idFile, secretFile := StoreKeys(store)
+	if accessKeyID, err = readSecret(dir, idFile); err != nil {
+		return "", "", err
+	}
+	secretAccessKey, err = readSecret(dir, secretFile)
+	return accessKeyID, secretAccessKey, err
+}
+
+func readSecret(dir, name string) (string, error) {
+	raw, err := os.ReadFile(filepath.Join(dir, name))
+	if err != nil {
+		return "", fmt.Errorf("reading credentials: %w", err)
+	}
+	return strings.TrimRight(string(raw), "\n"), nil
+}
