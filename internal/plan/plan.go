@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package plan turns wishes into a Plan: what one tenant must look like, as a pure function of tenant, policy, region
+// and operator defaults. What cannot be is refused here with a reason and the mend, before anything is touched.
+package plan
+
+import (
+	"crypto/sha256"
+	"encoding/base32"
+	"encoding/hex"
+	"encoding/json"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/termintreu/termintreu/api/v1alpha1"
+	"github.com/termintreu/termintreu/internal/settings"
+)
+
+// Plan is everything one tenant must look like.
+type Plan struct {
+	// Tenant is the BookingTenant's namespace and name.
+	Tenant types.NamespacedName
+	// UID of the BookingTenant, for owner references.
+	UID types.UID
+	// DataID is the opaque name of the tenant's data: schema, stem of its roles, prefix at the stores.
+	DataID string
+	// Image every operand runs.
+	Image string
+	// ImagePullPolicy of operands.
+	ImagePullPolicy corev1.PullPolicy
+
+	Region   Region
+	Database Database
+	Instance Instance
+	Purge    Purge
+	Backup   Backup
+}
+
+// Region is what the plan needs to know of the DataRegion.
+type Region struct {
+	Name              string
+	Country           v1alpha1.CountryCode
+	NodeLabel         string
+	NodeValues        []string
+	PlatformNamespace string
+}
+
+// Database is where the tenant's schema lives and what it enforces.
+type Database struct {
+	Server v1alpha1.DatabaseServer
+	Name   string
+	Rules  []Rule
+	// Tolerance after a period before a record counts as overdue.
+	Tolerance time.Duration
+}
+
+// Rule is one rule of the policy with its period as a duration.
+type Rule struct {
+	Category   v1alpha1.Category
+	StartEvent v1alpha1.StartEvent
+	Period     time.Duration
+	Action     v1alpha1.Action
+}
+
+// Instance is the booking deployment in the tenant's namespace.
+type Instance struct {
+	// Replicas is zero while the site must not serve.
+	Replicas      int32
+	Hosts         []string
+	TLSSecretName string
+	URL           string
+	Resources     *corev1.ResourceRequirements
+	Settings      settings.Instance
+	// EgressCIDRs the instance may connect to: database server and mail relay.
+	EgressCIDRs []Endpoint
+	// Ingress in front of the instance; nil when the region has none.
+	Ingress *Ingress
+}
+
+// Ingress is the region's ingress controller as far as objects need it.
+type Ingress struct {
+	ClassName   string
+	Namespace   string
+	PodSelector metav1.LabelSelector
+}
+
+// Endpoint is an address range and TCP port.
+type Endpoint struct {
+	CIDR string
+	Port int32
+}
+
+// Purge is the retention CronJob in the platform namespace.
+type Purge struct {
+	Schedule string
+	TimeZone string
+	Settings settings.Retain
+}
+
+// Backup is the backup CronJob in the platform namespace, and what its evidence is measured against.
+type Backup struct {
+	Schedule string
+	TimeZone string
+	// Stores that must hold a copy each.
+	Stores []v1alpha1.BackupStore
+	// Period from snapshot start until every version is gone.
+	Period time.Duration
+	// MaximumAge of the newest backup.
+	MaximumAge time.Duration
+	// Tolerance after the period before a backup counts as overdue.
+	Tolerance time.Duration
+	Settings  settings.Backup
+}
+
+// DataID makes the opaque name of a tenant's data from its UID: a letter and fifteen of [a-z2-7], safe as a
+// PostgreSQL identifier, a label value and an object key. It tells nothing of the authority, since shared catalogues
+// are world-readable (invariant 6).
+func DataID(uid types.UID) string {
+	sum := sha256.Sum256([]byte(uid))
+	return "t" + strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(sum[:]))[:15]
+}
+
+// Hash is a short digest of any plan value; equal values give equal hashes.
+func Hash(value any) string {
+	raw, err := json.Marshal(value)
+	if err != nil {
+		panic("plan values are plain data: " + err.Error())
+	}
+	sum := sha256.Sum256(raw)
+	return hex.EncodeToString(sum[:8])
+}
+
+// Refusal is a wish that cannot be granted until somebody mends it; it becomes the Stalled condition.
+type Refusal struct {
+	// Reason is one of the exported reasons of v1alpha1.
+	Reason string
+	// Message says what is wrong and how to mend it.
+	Message string
+}
+
+func (r *Refusal) Error() string { return r.Message }
