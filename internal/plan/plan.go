@@ -105,6 +105,8 @@ type Purge struct {
 type Backup struct {
 	Schedule string
 	TimeZone string
+	// Since is when the tenant was created: before a first backup can be asked for.
+	Since time.Time
 	// Stores that must hold a copy each.
 	Stores []v1alpha1.BackupStore
 	// Period from snapshot start until every version is gone.

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package compliance turns evidence into verdicts. Every function is pure: plan, evidence and now go in, a finding
+// comes out. A verdict is never better than its evidence: what is missing, stale or failed is Unknown (invariant 7).
+package compliance
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/termintreu/termintreu/api/v1alpha1"
+	"github.com/termintreu/termintreu/internal/plan"
+)
+
+// Sample is one measurement: what was seen, when, or why nothing was.
+type Sample[T any] struct {
+	Value T
+	// At is the time of the measurement; zero when there was none.
+	At time.Time
+	// Err is set when the last measurement failed; At is then the time of the failure.
+	Err error
+}
+
+// Evidence is all that was measured of one tenant.
+type Evidence struct {
+	Placements Sample[[]Placement]
+	Retention  Sample[Retention]
+	// Stores by name.
+	Stores map[string]Sample[Store]
+}
+
+// Placement is one object, pod or job of the tenant and where it runs or may run.
+type Placement struct {
+	// What the object is, such as "Pod basel/site-booking-1".
+	What string
+	// Bound tells whether the object requires the region's nodes.
+	Bound bool
+	// Node it runs on; empty while it runs nowhere.
+	Node string
+	// NodeValue is the value of the region's label on the node, empty when it has none.
+	NodeValue string
+}
+
+// Retention is the audit of the tenant's schema.
+type Retention struct {
+	LastPurge  *time.Time
+	Categories []Category
+}
+
+// Category is the audit of one category.
+type Category struct {
+	Category v1alpha1.Category
+	// Period and Action the database enforces; a zero period means it has no rule.
+	Period  time.Duration
+	Action  v1alpha1.Action
+	Rows    int64
+	Overdue int64
+	// Oldest start event among the rows.
+	Oldest  *time.Time
+	Removed int64
+}
+
+// Store is the listing of the tenant's prefix at one store.
+type Store struct {
+	// Backups that can be read, by snapshot start, newest first.
+	Backups []time.Time
+	// OldestVersion is the snapshot start of the oldest version, readable or not.
+	OldestVersion *time.Time
+}
+
+// Finding is one verdict.
+type Finding struct {
+	Type    string
+	Status  metav1.ConditionStatus
+	Reason  string
+	Message string
+	// ValidUntil is when the evidence behind the finding goes stale.
+	ValidUntil time.Time
+}
+
+// Clock is the time of judging and how old evidence may be.
+type Clock struct {
+	Now            time.Time
+	MaxEvidenceAge time.Duration
+}
+
+// claim judges one promise.
+type claim func(*plan.Plan, *Evidence, Clock) Finding
+
+var claims = []claim{residency, retention, backups}
+
+// Judge gives a finding for every claim, and Compliant, their summary, last.
+func Judge(p *plan.Plan, e *Evidence, clock Clock) []Finding {
+	findings := make([]Finding, 0, len(claims)+1)
+	for _, c := range claims {
+		findings = append(findings, c(p, e, clock))
+	}
+	return append(findings, summarize(findings))
+}
+
+// Expire gives the findings of a tenant nobody has evidence of any longer.
+func Expire(why string) []Finding {
+	types := []string{v1alpha1.ConditionResidencyEnforced, v1alpha1.ConditionRetentionEnforced, v1alpha1.ConditionBackupsCurrent}
+	findings := make([]Finding, 0, len(types)+1)
+	for _, t := range types {
+		findings = append(findings, Finding{Type: t, Status: metav1.ConditionUnknown, Reason: v1alpha1.ReasonEvidenceStale, Message: why})
+	}
+	return append(findings, summarize(findings))
+}
+
+// summarize is False when one finding is False, else Unknown when one is Unknown, else True.
+func summarize(findings []Finding) Finding {
+	summary := Finding{
+		Type: v1alpha1.ConditionCompliant, Status: metav1.ConditionTrue,
+		Reason: v1alpha1.ReasonAllClaimsHold, Message: "every claim is supported by fresh evidence",
+	}
+	var failed, unknown []string
+	for _, f := range findings {
+		if summary.ValidUntil.IsZero() || f.ValidUntil.Before(summary.ValidUntil) {
+			summary.ValidUntil = f.ValidUntil
+		}
+		line := f.Type + ": " + f.Message
+		switch f.Status {
+		case metav1.ConditionTrue:
+		case metav1.ConditionFalse:
+			failed = append(failed, line)
+		default:
+			unknown = append(unknown, line)
+		}
+	}
+	switch {
+	case len(failed) > 0:
+		summary.Status, summary.Reason, summary.Message = metav1.ConditionFalse, v1alpha1.ReasonClaimFailed, strings.Join(failed, "; ")
+	case len(unknown) > 0 || len(findings) == 0:
+		summary.Status, summary.Reason, summary.Message = metav1.ConditionUnknown, v1alpha1.ReasonClaimUnknown, strings.Join(unknown, "; ")
+	}
+	return summary
+}
+
+// fresh tells whether a sample can support a verdict; if not, the finding says why.
+func fresh[T any](s Sample[T], what string, f *Finding, clock Clock) bool {
+	switch {
+	case s.Err != nil:
+		f.Reason, f.Message = v1alpha1.ReasonMeasurementFailed, fmt.Sprintf("%s could not be measured: %v", what, s.Err)
+	case s.At.IsZero():
+		f.Reason, f.Message = v1alpha1.ReasonNoEvidence, what+" has not been measured yet"
+	case clock.Now.Sub(s.At) > clock.MaxEvidenceAge:
+		f.Reason, f.Message = v1alpha1.ReasonEvidenceStale, fmt.Sprintf("%s was last measured at %s, which is too long ago", what, stamp(s.At))
+	default:
+		f.support(s.At.Add(clock.MaxEvidenceAge))
+		return true
+	}
+	f.Status = metav1.ConditionUnknown
+	return false
+}
+
+// support narrows how long the finding stands.
+func (f *Finding) support(until time.Time) {
+	if f.ValidUntil.IsZero() || until.Before(f.ValidUntil) {
+		f.ValidUntil = until
+	}
+}
+
+// fail makes the finding False; the first failure gives the reason, all are named.
+func (f *Finding) fail(reason, format string, args ...any) {
+	message := fmt.Sprintf(format, args...)
+	if f.Status == metav1.ConditionFalse {
+		f.Message += "; " + message
+		return
+	}
+	f.Status, f.Reason, f.Message = metav1.ConditionFalse, reason, message
+}
+
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }

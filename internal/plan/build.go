@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package plan
+
+import (
+	"fmt"
+	"net"
+	"strconv"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/termintreu/termintreu/api/v1alpha1"
+	"github.com/termintreu/termintreu/internal/settings"
+)
+
+// Input is everything a plan is a function of.
+type Input struct {
+	Tenant *v1alpha1.BookingTenant
+	// Policy and Region are nil when the tenant's references name none.
+	Policy *v1alpha1.RetentionPolicy
+	Region *v1alpha1.DataRegion
+	// NamespaceLabels of the tenant's namespace.
+	NamespaceLabels map[string]string
+	// Neighbours are the other tenants of the cluster: their hosts and namespaces bind.
+	Neighbours []Neighbour
+	// Placement of the tenant's schema; nil until one was chosen.
+	Placement *v1alpha1.DatabasePlacement
+	Defaults  Defaults
+	Now       time.Time
+}
+
+// Neighbour is another tenant as far as it can be in the way.
+type Neighbour struct {
+	Tenant  types.NamespacedName
+	Region  string
+	Hosts   []v1alpha1.Host
+	Created time.Time
+}
+
+// Defaults of the operator.
+type Defaults struct {
+	Image           string
+	ImagePullPolicy corev1.PullPolicy
+}
+
+// check is one thing that must hold before anything is planned.
+type check func(*Input) *Refusal
+
+// checks in the order an engineer would mend them.
+var checks = []check{
+	checkReferences,
+	checkNamespace,
+	checkHosts,
+	checkProcessors,
+	checkBackup,
+	checkSchedules,
+	checkCatalogue,
+	checkAgreement,
+}
+
+// Check refuses what cannot be planned; the first refusal wins. It is nil for a sound input.
+func Check(in Input) *Refusal {
+	for _, c := range checks {
+		if refusal := c(&in); refusal != nil {
+			return refusal
+		}
+	}
+	return nil
+}
+
+// Build makes the plan of a checked and placed input. A tenant whose agreement is not in force is planned with no
+// replicas, so that a site whose agreement has ended stops serving while its purge goes on (M1).
+func Build(in Input) (*Plan, error) {
+	tenant, policy, region := in.Tenant, in.Policy, in.Region
+	if policy == nil || region == nil || in.Placement == nil {
+		return nil, fmt.Errorf("planning %s: policy, region and placement are needed", tenant.Name)
+	}
+	server, err := serverOf(region, in.Placement)
+	if err != nil {
+		return nil, err
+	}
+	rules, err := rulesOf(policy)
+	if err != nil {
+		return nil, err
+	}
+	p := &Plan{
+		Tenant: types.NamespacedName{Namespace: tenant.Namespace, Name: tenant.Name},
+		UID:    tenant.UID, DataID: in.Placement.Schema,
+		Image: in.Defaults.Image, ImagePullPolicy: in.Defaults.ImagePullPolicy,
+		Region: Region{
+			Name: region.Name, Country: region.Spec.Country, NodeLabel: region.Spec.Nodes.Label,
+			NodeValues: region.Spec.Nodes.Values, PlatformNamespace: region.Spec.PlatformNamespace,
+		},
+		Database: Database{Server: *server, Name: in.Placement.Name, Rules: rules, Tolerance: duration(policy.Spec.Tolerance)},
+	}
+	p.Backup = buildBackup(&in, p)
+	p.Purge = Purge{
+		Schedule: string(policy.Spec.Enforcement.Schedule), TimeZone: policy.Spec.Enforcement.TimeZone,
+		Settings: settings.Retain{Database: databaseSettings(p)},
+	}
+	p.Instance = buildInstance(&in, p)
+	stamp(p)
+	return p, nil
+}
+
+// stamp writes the hash of the promise into each settings document, so that an operand can tell which plan it serves.
+func stamp(p *Plan) {
+	hash := Hash(p)
+	p.Instance.Settings.PlanHash = hash
+	p.Purge.Settings.PlanHash = hash
+	p.Backup.Settings.PlanHash = hash
+}
+
+// duration of a period the checks have read already.
+func duration(p v1alpha1.Period) time.Duration {
+	d, err := p.Duration()
+	if err != nil {
+		return 0
+	}
+	return d
+}
+
+func serverOf(region *v1alpha1.DataRegion, placement *v1alpha1.DatabasePlacement) (*v1alpha1.DatabaseServer, error) {
+	for i := range region.Spec.DatabaseServers {
+		server := &region.Spec.DatabaseServers[i]
+		if server.Name != placement.Server {
+			continue
+		}
+		for _, database := range server.Databases {
+			if database == placement.Name {
+				return server, nil
+			}
+		}
+	}
+	return nil, &Refusal{v1alpha1.ReasonInvalidSpec, fmt.Sprintf(
+		"the tenant's data lies in database %s of server %s, which DataRegion %s no longer lists: restore the entry, or move the tenant by export and import",
+		placement.Name, placement.Server, region.Name)}
+}
+
+func rulesOf(policy *v1alpha1.RetentionPolicy) ([]Rule, error) {
+	rules := make([]Rule, 0, len(policy.Spec.Rules))
+	for _, r := range policy.Spec.Rules {
+		period, err := r.Period.Duration()
+		if err != nil {
+			return nil, &Refusal{v1alpha1.ReasonInvalidPeriod, fmt.Sprintf("RetentionPolicy %s, rule %s: %v", policy.Name, r.Category, err)}
+		}
+		rules = append(rules, Rule{r.Category, r.StartEvent, period, r.Action})
+	}
+	return rules, nil
+}
+
+func databaseSettings(p *Plan) settings.Database {
+	return settings.Database{
+		Host: p.Database.Server.Host, Port: p.Database.Server.Port, Name: p.Database.Name,
+		Schema: p.DataID, CABundle: p.Database.Server.CABundle,
+	}
+}
+
+func buildBackup(in *Input, p *Plan) Backup {
+	spec := in.Tenant.Spec.Backup
+	stores := in.Region.Spec.BackupStores[:min(int(spec.Copies), len(in.Region.Spec.BackupStores))]
+	document := settings.Backup{
+		DataID: p.DataID, Database: databaseSettings(p), Period: in.Policy.Spec.Backup.Period,
+		Recipients: make([]string, 0, len(spec.Recipients)), Stores: make([]settings.Store, 0, len(stores)),
+	}
+	for _, recipient := range spec.Recipients {
+		document.Recipients = append(document.Recipients, string(recipient))
+	}
+	for _, store := range stores {
+		document.Stores = append(document.Stores, settings.Store{
+			Name: store.Name, Endpoint: store.Endpoint, Bucket: store.Bucket, SigningRegion: store.SigningRegion,
+			CABundle: store.CABundle, Prefix: p.DataID + "/",
+		})
+	}
+	return Backup{
+		Schedule: string(spec.Schedule), TimeZone: spec.TimeZone, Stores: stores, Since: in.Tenant.CreationTimestamp.UTC(),
+		Period: duration(in.Policy.Spec.Backup.Period), MaximumAge: duration(in.Policy.Spec.Backup.MaximumAge),
+		Tolerance: duration(in.Policy.Spec.Tolerance), Settings: document,
+	}
+}
+
+func buildInstance(in *Input, p *Plan) Instance {
+	spec := in.Tenant.Spec.Instance
+	instance := Instance{
+		Replicas: max(spec.Replicas, 1), TLSSecretName: spec.TLSSecretName, Resources: spec.Resources,
+		URL:         siteURL(in),
+		EgressCIDRs: endpoints(nil, p.Database.Server.EndpointCIDRs, p.Database.Server.Port),
+		Settings: settings.Instance{
+			URL: siteURL(in), Locales: in.Tenant.Spec.Locales, Database: databaseSettings(p),
+			Catalogue: in.Tenant.Spec.Catalogue, Notice: buildNotice(in, p),
+		},
+	}
+	for _, host := range spec.Hosts {
+		instance.Hosts = append(instance.Hosts, string(host))
+	}
+	if checkAgreement(in) != nil {
+		instance.Replicas = 0
+	}
+	if relay := in.Region.Spec.MailRelay; relay != nil {
+		instance.Settings.Mail = &settings.Mail{Host: relay.Host, Port: relay.Port, From: relay.From, CABundle: relay.CABundle}
+		instance.EgressCIDRs = endpoints(instance.EgressCIDRs, relay.EndpointCIDRs, relay.Port)
+	}
+	if ingress := in.Region.Spec.Ingress; ingress != nil {
+		instance.Ingress = &Ingress{ClassName: ingress.ClassName, Namespace: ingress.Namespace, PodSelector: ingress.PodSelector}
+	}
+	return instance
+}
+
+func endpoints(list []Endpoint, cidrs []v1alpha1.CIDR, port int32) []Endpoint {
+	for _, cidr := range cidrs {
+		list = append(list, Endpoint{string(cidr), port})
+	}
+	return list
+}
+
+// siteURL is the address citizens type: plain http only where no certificate was given.
+func siteURL(in *Input) string {
+	spec := in.Tenant.Spec.Instance
+	if len(spec.Hosts) == 0 {
+		return ""
+	}
+	scheme, port, host := "http", int32(80), string(spec.Hosts[0])
+	if spec.TLSSecretName != "" {
+		scheme, port = "https", 443
+		if in.Region.Spec.Ingress != nil && in.Region.Spec.Ingress.Port != 0 {
+			port = in.Region.Spec.Ingress.Port
+		}
+	}
+	if port != 443 && port != 80 {
+		host = net.JoinHostPort(host, strconv.Itoa(int(port)))
+	}
+	return scheme + "://" + host
+}
+
+// buildNotice collects what the privacy notice says, so that what is published is what is enforced (invariant 8).
+func buildNotice(in *Input, p *Plan) settings.Notice {
+	notice := settings.Notice{
+		Date: noticeDate(in), Controllers: in.Tenant.Spec.Controllers, Regime: in.Policy.Spec.Regime,
+		LegalBasis: in.Policy.Spec.LegalBasis, Country: in.Region.Spec.Country,
+		BackupPeriod: in.Policy.Spec.Backup.Period, BackupCopies: in.Tenant.Spec.Backup.Copies,
+	}
+	add := func(function settings.Function, processor v1alpha1.Processor) {
+		notice.Processors = append(notice.Processors, settings.Processor{Function: function, Processor: processor})
+	}
+	add(settings.FunctionDatabase, p.Database.Server.Processor)
+	for _, store := range p.Backup.Stores {
+		add(settings.FunctionBackup, store.Processor)
+	}
+	if in.Region.Spec.MailRelay != nil {
+		add(settings.FunctionMail, in.Region.Spec.MailRelay.Processor)
+	}
+	if in.Region.Spec.Ingress != nil {
+		add(settings.FunctionIngress, in.Region.Spec.Ingress.Processor)
+	}
+	for _, r := range in.Policy.Spec.Rules {
+		notice.Rules = append(notice.Rules, settings.Rule{Category: r.Category, StartEvent: r.StartEvent, Period: r.Period, Action: r.Action})
+	}
+	return notice
+}
+
+// noticeDate dates the notice (B9) by the newest approval in the policy or start of the agreement: the last day its
+// promises changed that somebody signed for.
+func noticeDate(in *Input) string {
+	newest := string(in.Tenant.Spec.ProcessingAgreement.InForceFrom)
+	for _, rule := range in.Policy.Spec.Rules {
+		newest = max(newest, string(rule.ApprovedOn))
+	}
+	return newest
+}

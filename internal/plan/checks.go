@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"filippo.io/age"
+	cron "github.com/netresearch/go-cron"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+
+	"github.com/termintreu/termintreu/api/v1alpha1"
+)
+
+func refuse(reason, format string, args ...any) *Refusal {
+	return &Refusal{reason, fmt.Sprintf(format, args...)}
+}
+
+func checkReferences(in *Input) *Refusal {
+	if in.Region == nil {
+		return refuse(v1alpha1.ReasonRegionNotFound, "DataRegion %q does not exist: name one that `kubectl get dataregions` lists, or ask the platform to declare it", in.Tenant.Spec.RegionRef.Name)
+	}
+	if in.Policy == nil {
+		return refuse(v1alpha1.ReasonPolicyNotFound, "RetentionPolicy %q does not exist: name one that `kubectl get retentionpolicies` lists, or ask the data protection officer to write it", in.Tenant.Spec.RetentionPolicyRef.Name)
+	}
+	return nil
+}
+
+func checkNamespace(in *Input) *Refusal {
+	namespace, region := in.Tenant.Namespace, in.Region
+	if namespace == region.Spec.PlatformNamespace {
+		return refuse(v1alpha1.ReasonNamespaceNotAllowed, "namespace %s is the platform's own in DataRegion %s: create the tenant in a namespace of the authority", namespace, region.Name)
+	}
+	if !admits(region.Spec.Namespaces, namespace, in.NamespaceLabels) {
+		return refuse(v1alpha1.ReasonNamespaceNotAllowed, "DataRegion %s does not admit namespace %s: ask the platform to add it to spec.namespaces, or use a namespace it admits", region.Name, namespace)
+	}
+	// A namespace is bound to the region of its oldest tenant, so that node constraints can be stated per namespace.
+	for _, n := range in.Neighbours {
+		if n.Tenant.Namespace == namespace && n.Region != region.Name && n.Created.Before(in.Tenant.CreationTimestamp.Time) {
+			return refuse(v1alpha1.ReasonNamespaceBoundElsewhere, "namespace %s is bound to DataRegion %s by tenant %s: create tenants of %s in another namespace", namespace, n.Region, n.Tenant.Name, region.Name)
+		}
+	}
+	return nil
+}
+
+func admits(access v1alpha1.NamespaceAccess, namespace string, namespaceLabels map[string]string) bool {
+	if slices.Contains(access.Names, namespace) {
+		return true
+	}
+	if access.Selector == nil {
+		return false
+	}
+	selector, err := metav1.LabelSelectorAsSelector(access.Selector)
+	return err == nil && selector.Matches(labels.Set(namespaceLabels))
+}
+
+func checkHosts(in *Input) *Refusal {
+	for _, n := range in.Neighbours {
+		older := n.Created.Before(in.Tenant.CreationTimestamp.Time) ||
+			n.Created.Equal(in.Tenant.CreationTimestamp.Time) && n.Tenant.String() < in.Tenant.Namespace+"/"+in.Tenant.Name
+		for _, host := range in.Tenant.Spec.Instance.Hosts {
+			if older && slices.Contains(n.Hosts, host) {
+				return refuse(v1alpha1.ReasonHostTaken, "host %s belongs to another tenant since %s: choose another host, or have it released there first", host, n.Created.UTC().Format(time.DateOnly))
+			}
+		}
+	}
+	return nil
+}
+
+// checkProcessors holds the policy against what each processor of the region may keep (D6).
+func checkProcessors(in *Input) *Refusal {
+	longest, err := longestPeriod(in.Policy)
+	if err != nil {
+		return refuse(v1alpha1.ReasonInvalidPeriod, "RetentionPolicy %s: %v", in.Policy.Name, err)
+	}
+	backup := duration(in.Policy.Spec.Backup.Period)
+	for _, use := range processorsOf(in.Region) {
+		if use.processor.MaximumPeriod == nil {
+			continue
+		}
+		limit, err := use.processor.MaximumPeriod.Duration()
+		if err != nil {
+			return refuse(v1alpha1.ReasonInvalidPeriod, "DataRegion %s, processor %s: %v", in.Region.Name, use.processor.Name, err)
+		}
+		if longest+backup > limit {
+			return refuse(v1alpha1.ReasonPolicyExceedsProcessor,
+				"RetentionPolicy %s keeps appointment data %s and backups %s more, but processor %s (%s) may hold it for %s in all: shorten the policy, or use a region whose processors allow it",
+				in.Policy.Name, v1alpha1.FormatPeriod(longest), in.Policy.Spec.Backup.Period, use.processor.Name, use.where, *use.processor.MaximumPeriod)
+		}
+	}
+	return nil
+}
+
+// longestPeriod of what citizens give: contact and appointment, and what hangs on them.
+func longestPeriod(policy *v1alpha1.RetentionPolicy) (time.Duration, error) {
+	var longest time.Duration
+	for _, rule := range policy.Spec.Rules {
+		period, err := rule.Period.Duration()
+		if err != nil {
+			return 0, fmt.Errorf("rule %s: %w", rule.Category, err)
+		}
+		if rule.StartEvent == v1alpha1.StartAppointmentEnd {
+			longest = max(longest, period)
+		}
+	}
+	for _, p := range []v1alpha1.Period{policy.Spec.Backup.Period, policy.Spec.Backup.MaximumAge, policy.Spec.Tolerance} {
+		if _, err := p.Duration(); err != nil {
+			return 0, err
+		}
+	}
+	return longest, nil
+}
+
+type processorUse struct {
+	where     string
+	processor *v1alpha1.Processor
+}
+
+func processorsOf(region *v1alpha1.DataRegion) []processorUse {
+	var uses []processorUse
+	for i := range region.Spec.DatabaseServers {
+		s := &region.Spec.DatabaseServers[i]
+		uses = append(uses, processorUse{"database server " + s.Name, &s.Processor})
+	}
+	for i := range region.Spec.BackupStores {
+		s := &region.Spec.BackupStores[i]
+		uses = append(uses, processorUse{"backup store " + s.Name, &s.Processor})
+	}
+	return uses
+}
+
+func checkBackup(in *Input) *Refusal {
+	backup := in.Tenant.Spec.Backup
+	if stores := len(in.Region.Spec.BackupStores); int(backup.Copies) > stores {
+		return refuse(v1alpha1.ReasonNotEnoughStores, "spec.backup.copies is %d, but DataRegion %s has %d backup stores: lower copies, or ask the platform for more stores", backup.Copies, in.Region.Name, stores)
+	}
+	hybrid := 0
+	for i, recipient := range backup.Recipients {
+		if strings.HasPrefix(string(recipient), "age1pq1") {
+			hybrid++
+			if _, err := age.ParseHybridRecipient(string(recipient)); err != nil {
+				return refuse(v1alpha1.ReasonInvalidRecipient, "spec.backup.recipients[%d] is no age public key: paste the line age-keygen -pq prints after \"Public key:\"", i)
+			}
+			continue
+		}
+		if _, err := age.ParseX25519Recipient(string(recipient)); err != nil {
+			return refuse(v1alpha1.ReasonInvalidRecipient, "spec.backup.recipients[%d] is no age public key (a character is wrong or missing): paste the line age-keygen prints after \"Public key:\"", i)
+		}
+	}
+	if hybrid != 0 && hybrid != len(backup.Recipients) {
+		return refuse(v1alpha1.ReasonInvalidRecipient, "spec.backup.recipients mixes post-quantum (age1pq1…) and classic (age1…) keys, which age refuses since the weaker would undo the stronger: use one kind")
+	}
+	return nil
+}
+
+var cronParser = cron.MustNewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow | cron.Descriptor)
+
+func checkSchedules(in *Input) *Refusal {
+	backup, enforcement := in.Tenant.Spec.Backup, in.Policy.Spec.Enforcement
+	if refusal := checkSchedule("spec.backup.schedule", string(backup.Schedule), backup.TimeZone, in.Now); refusal != nil {
+		return refusal
+	}
+	return checkSchedule("RetentionPolicy "+in.Policy.Name+", spec.enforcement.schedule", string(enforcement.Schedule), enforcement.TimeZone, in.Now)
+}
+
+func checkSchedule(where, schedule, zone string, now time.Time) *Refusal {
+	if strings.Contains(strings.ToUpper(schedule), "TZ=") {
+		return refuse(v1alpha1.ReasonInvalidSchedule, "%s carries a time zone: write it in the timeZone field beside it", where)
+	}
+	parsed, err := cronParser.Parse(schedule)
+	if err != nil {
+		return refuse(v1alpha1.ReasonInvalidSchedule, "%s %q cannot be read (%v): write five cron fields (minute hour day month weekday), such as '15 2 * * *'", where, schedule, err)
+	}
+	if parsed.Next(now).IsZero() {
+		return refuse(v1alpha1.ReasonInvalidSchedule, "%s %q names a day that never comes: choose one that exists", where, schedule)
+	}
+	if _, err := time.LoadLocation(zone); err != nil || zone == "Local" {
+		return refuse(v1alpha1.ReasonInvalidSchedule, "the time zone %q beside %s does not exist: write an IANA name, such as Europe/Zurich", zone, where)
+	}
+	return nil
+}
+
+// checkCatalogue refuses what CEL cannot see: calendars and periods.
+func checkCatalogue(in *Input) *Refusal {
+	catalogue := in.Tenant.Spec.Catalogue
+	for _, office := range catalogue.Offices {
+		if _, err := time.LoadLocation(office.TimeZone); err != nil || office.TimeZone == "Local" {
+			return refuse(v1alpha1.ReasonInvalidCatalogue, "office %s: the time zone %q does not exist: write an IANA name, such as Europe/Zurich", office.Name, office.TimeZone)
+		}
+		if slot, err := office.SlotLength.Duration(); err != nil || slot > 24*time.Hour {
+			return refuse(v1alpha1.ReasonInvalidCatalogue, "office %s: slotLength must be a period of at most a day, such as 15m", office.Name)
+		}
+		for _, closure := range office.Closures {
+			if _, err := time.Parse(time.DateOnly, string(closure.From)); err != nil {
+				return refuse(v1alpha1.ReasonInvalidCatalogue, "office %s: closure from %s is a day that does not exist", office.Name, closure.From)
+			}
+		}
+		if refusal := checkFits(office, catalogue.Services); refusal != nil {
+			return refusal
+		}
+	}
+	return nil
+}
+
+// checkFits refuses an office that can never offer one of its services, which citizens would see as an empty page.
+func checkFits(office v1alpha1.Office, services []v1alpha1.Service) *Refusal {
+	var longest time.Duration
+	for _, hours := range office.OpeningHours {
+		longest = max(longest, minutes(hours.Until)-minutes(hours.From))
+	}
+	for _, service := range services {
+		if len(office.Services) > 0 && !slices.Contains(office.Services, service.Name) {
+			continue
+		}
+		length, err := service.Duration.Duration()
+		if err != nil || length > longest {
+			return refuse(v1alpha1.ReasonInvalidCatalogue, "service %s lasts %s, longer than office %s is ever open at a stretch: shorten the service, widen the hours, or leave it out of the office's services", service.Name, service.Duration, office.Name)
+		}
+	}
+	return nil
+}
+
+func minutes(t v1alpha1.TimeOfDay) time.Duration {
+	var hour, minute int
+	if _, err := fmt.Sscanf(string(t), "%d:%d", &hour, &minute); err != nil {
+		return 0
+	}
+	return time.Duration(hour)*time.Hour + time.Duration(minute)*time.Minute
+}
+
+// checkAgreement refuses to serve before, or after, the processing agreement is in force (M1, T9).
+func checkAgreement(in *Input) *Refusal {
+	agreement, today := in.Tenant.Spec.ProcessingAgreement, in.Now.UTC().Format(time.DateOnly)
+	if today < string(agreement.InForceFrom) {
+		return refuse(v1alpha1.ReasonAgreementNotInForce, "the processing agreement %s is in force only from %s: the site serves from then on", agreement.Reference, agreement.InForceFrom)
+	}
+	if agreement.InForceUntil != nil && today > string(*agreement.InForceUntil) {
+		return refuse(v1alpha1.ReasonAgreementNotInForce, "the processing agreement %s ended on %s: conclude a new one and name it in spec.processingAgreement; the site stays down, purge and expiry go on", agreement.Reference, *agreement.InForceUntil)
+	}
+	return nil
+}
