@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package evidence keeps what fleet-wide measurements saw last: one audit per database, one listing per store. Tenants
+// read their part of it; nothing here judges.
+package evidence
+
+import (
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/termintreu/termintreu/internal/compliance"
+	"github.com/termintreu/termintreu/internal/plan"
+)
+
+// StoreKey names one store of a region.
+type StoreKey struct{ Region, Store string }
+
+// Record is the audit of one tenant's schema.
+type Record struct {
+	// Tenant that owns the data, or owned it while it was there.
+	Tenant types.NamespacedName
+	DataID string
+	// SpecHash and SchemaVersion tell what the database was last brought to.
+	SpecHash      string
+	SchemaVersion int64
+	// RetainedSince and RetainedUntil are set when the tenant is gone and its data kept.
+	RetainedSince, RetainedUntil *time.Time
+	Retention                    compliance.Retention
+	// Err is set when the schema could not be read.
+	Err error
+}
+
+// Audit is one measurement of one database.
+type Audit struct {
+	At      time.Time
+	Err     error
+	Records map[string]Record
+}
+
+// Listing is one measurement of one store.
+type Listing struct {
+	At  time.Time
+	Err error
+	// Tenants by DataID.
+	Tenants map[string]compliance.Store
+}
+
+// Book holds the newest measurements. It is safe for concurrent use.
+type Book struct {
+	mu       sync.RWMutex
+	audits   map[plan.DatabaseKey]Audit
+	listings map[StoreKey]Listing
+	placed   map[plan.DatabaseKey]map[string]bool
+	notify   func(dataID string)
+}
+
+// NewBook makes an empty book; notify is called with the DataID of each tenant whose evidence may change a verdict.
+func NewBook(notify func(dataID string)) *Book {
+	return &Book{
+		audits: map[plan.DatabaseKey]Audit{}, listings: map[StoreKey]Listing{},
+		placed: map[plan.DatabaseKey]map[string]bool{}, notify: notify,
+	}
+}
+
+// PutAudit enters an audit and tells of the tenants it changes something for. A failed audit keeps the records of the
+// last good one, but not their standing: readers see the failure.
+func (b *Book) PutAudit(key plan.DatabaseKey, audit Audit) {
+	b.mu.Lock()
+	old := b.audits[key]
+	if audit.Err != nil {
+		audit.Records = old.Records
+	}
+	b.audits[key] = audit
+	for dataID := range audit.Records {
+		delete(b.placed[key], dataID)
+	}
+	b.mu.Unlock()
+	for dataID, record := range audit.Records {
+		before, known := old.Records[dataID]
+		if !known || (old.Err == nil) != (audit.Err == nil) || differs(before, record) {
+			b.notify(dataID)
+		}
+	}
+	for dataID := range old.Records {
+		if _, still := audit.Records[dataID]; !still {
+			b.notify(dataID)
+		}
+	}
+}
+
+// PutListing enters a listing and tells of the tenants it changes something for.
+func (b *Book) PutListing(key StoreKey, listing Listing) {
+	b.mu.Lock()
+	old := b.listings[key]
+	if listing.Err != nil {
+		listing.Tenants = old.Tenants
+	}
+	b.listings[key] = listing
+	b.mu.Unlock()
+	turned := (old.Err == nil) != (listing.Err == nil) || old.At.IsZero()
+	for dataID, store := range listing.Tenants {
+		if turned || storeDiffers(old.Tenants[dataID], store) {
+			b.notify(dataID)
+		}
+	}
+	for dataID := range old.Tenants {
+		if _, still := listing.Tenants[dataID]; !still {
+			b.notify(dataID)
+		}
+	}
+}
+
+// Audit gives the newest audit of a database.
+func (b *Book) Audit(key plan.DatabaseKey) Audit {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	return b.audits[key]
+}
+
+// Listing gives the newest listing of a store.
+func (b *Book) Listing(key StoreKey) Listing {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	return b.listings[key]
+}
+
+// Record gives the audit of one tenant.
+func (b *Book) Record(key plan.DatabaseKey, dataID string) (record Record, at time.Time, found bool, err error) {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	audit := b.audits[key]
+	record, found = audit.Records[dataID]
+	if audit.Err != nil {
+		return record, audit.At, found, audit.Err
+	}
+	return record, audit.At, found, record.Err
+}
+
+// Store gives the listing of one tenant's prefix at one store. A store that was listed and holds nothing of the
+// tenant gives an empty listing: that, too, was measured.
+func (b *Book) Store(key StoreKey, dataID string) compliance.Sample[compliance.Store] {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	listing := b.listings[key]
+	return compliance.Sample[compliance.Store]{Value: listing.Tenants[dataID], At: listing.At, Err: listing.Err}
+}
+
+// Loads gives the number of tenants in each database that answered its last audit, counting those placed since.
+func (b *Book) Loads() map[plan.DatabaseKey]int {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	loads := make(map[plan.DatabaseKey]int, len(b.audits))
+	for key, audit := range b.audits {
+		if audit.Err == nil {
+			loads[key] = len(audit.Records) + len(b.placed[key])
+		}
+	}
+	return loads
+}
+
+// Placed counts a tenant in until an audit has seen it, so that a burst of new tenants spreads.
+func (b *Book) Placed(key plan.DatabaseKey, dataID string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if _, audited := b.audits[key].Records[dataID]; audited {
+		return
+	}
+	if b.placed[key] == nil {
+		b.placed[key] = map[string]bool{}
+	}
+	b.placed[key][dataID] = true
+}
+
+// differs tells whether a verdict could change between two audits of a tenant.
+func differs(a, b Record) bool {
+	if (a.Err == nil) != (b.Err == nil) || a.SpecHash != b.SpecHash || len(a.Retention.Categories) != len(b.Retention.Categories) {
+		return true
+	}
+	for i := range a.Retention.Categories {
+		x, y := a.Retention.Categories[i], b.Retention.Categories[i]
+		if x.Category != y.Category || x.Overdue != y.Overdue || x.Period != y.Period || x.Action != y.Action || (x.Rows == 0) != (y.Rows == 0) {
+			return true
+		}
+	}
+	return false
+}
+
+func storeDiffers(a, b compliance.Store) bool {
+	if len(a.Backups) != len(b.Backups) || (a.OldestVersion == nil) != (b.OldestVersion == nil) {
+		return true
+	}
+	for i := range a.Backups {
+		if !a.Backups[i].Equal(b.Backups[i]) {
+			return true
+		}
+	}
+	return a.OldestVersion != nil && !a.OldestVersion.Equal(*b.OldestVersion)
+}
