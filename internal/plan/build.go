@@ -43,6 +43,8 @@ type Neighbour struct {
 type Defaults struct {
 	Image           string
 	ImagePullPolicy corev1.PullPolicy
+	// OperatorNamespace may scrape the metrics of instances.
+	OperatorNamespace string
 }
 
 // check is one thing that must hold before anything is planned.
@@ -89,6 +91,7 @@ func Build(in Input) (*Plan, error) {
 		Tenant: types.NamespacedName{Namespace: tenant.Namespace, Name: tenant.Name},
 		UID:    tenant.UID, DataID: in.Placement.Schema,
 		Image: in.Defaults.Image, ImagePullPolicy: in.Defaults.ImagePullPolicy,
+		OperatorNamespace: in.Defaults.OperatorNamespace,
 		Region: Region{
 			Name: region.Name, Country: region.Spec.Country, NodeLabel: region.Spec.Nodes.Label,
 			NodeValues: region.Spec.Nodes.Values, PlatformNamespace: region.Spec.PlatformNamespace,

@@ -32,6 +32,8 @@ type Plan struct {
 	Image string
 	// ImagePullPolicy of operands.
 	ImagePullPolicy corev1.PullPolicy
+	// OperatorNamespace may scrape the metrics of instances; empty when nobody may.
+	OperatorNamespace string
 
 	Region   Region
 	Database Database
@@ -145,3 +147,7 @@ type Refusal struct {
 }
 
 func (r *Refusal) Error() string { return r.Message }
+
+// StillPlanned tells whether a tenant refused for this reason is planned all the same once it has data: a site whose
+// agreement has ended stops serving, which is a change to apply, while its purge and expiry go on.
+func (r *Refusal) StillPlanned() bool { return r.Reason == v1alpha1.ReasonAgreementNotInForce }

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package resources
+
+import (
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/termintreu/termintreu/internal/plan"
+)
+
+// Object is one object a tenant or region consists of.
+type Object struct {
+	GVK       schema.GroupVersionKind
+	Namespace string
+	Name      string
+	// Config is what the operator owns of the object; nil when the object must not exist.
+	Config runtime.ApplyConfiguration
+}
+
+var (
+	gvkServiceAccount = corev1.SchemeGroupVersion.WithKind("ServiceAccount")
+	gvkSecret         = corev1.SchemeGroupVersion.WithKind("Secret")
+	gvkConfigMap      = corev1.SchemeGroupVersion.WithKind("ConfigMap")
+	gvkService        = corev1.SchemeGroupVersion.WithKind("Service")
+	gvkDeployment     = appsv1.SchemeGroupVersion.WithKind("Deployment")
+	gvkIngress        = networkingv1.SchemeGroupVersion.WithKind("Ingress")
+	gvkNetworkPolicy  = networkingv1.SchemeGroupVersion.WithKind("NetworkPolicy")
+	gvkDisruption     = policyv1.SchemeGroupVersion.WithKind("PodDisruptionBudget")
+	gvkCronJob        = batchv1.SchemeGroupVersion.WithKind("CronJob")
+)
+
+// Objects are all objects that must exist for a served tenant, in the order of applying: what pods need comes before
+// the pods, and the purge before the site, so that nothing is stored that nobody would delete.
+func Objects(p *plan.Plan, credentials Credentials) []Object {
+	return append(PlatformObjects(p, credentials, false), InstanceObjects(p, credentials)...)
+}
+
+// PlatformObjects are those in the platform namespace. They outlive the BookingTenant: with retained set, the purge
+// goes on and backups are only expired.
+func PlatformObjects(p *plan.Plan, credentials Credentials, retained bool) []Object {
+	namespace := p.Region.PlatformNamespace
+	return []Object{
+		object(gvkSecret, namespace, RetentionName(p), RetentionSecret(p, credentials.Retention)),
+		object(gvkConfigMap, namespace, RetentionName(p), RetentionConfigMap(p)),
+		object(gvkCronJob, namespace, RetentionName(p), RetentionCronJob(p)),
+		object(gvkSecret, namespace, BackupName(p), BackupSecret(p, credentials)),
+		object(gvkConfigMap, namespace, BackupName(p), BackupConfigMap(p)),
+		object(gvkCronJob, namespace, BackupName(p), BackupCronJob(p, retained)),
+	}
+}
+
+// InstanceObjects are those in the tenant's namespace; the garbage collector removes them with the BookingTenant.
+func InstanceObjects(p *plan.Plan, credentials Credentials) []Object {
+	namespace, name := p.Tenant.Namespace, InstanceName(p)
+	objects := []Object{
+		object(gvkServiceAccount, namespace, name, ServiceAccount(p)),
+		object(gvkNetworkPolicy, namespace, name, NetworkPolicy(p)),
+		object(gvkSecret, namespace, name, InstanceSecret(p, credentials.Instance)),
+		object(gvkConfigMap, namespace, name, InstanceConfigMap(p)),
+		object(gvkDeployment, namespace, name, Deployment(p)),
+		object(gvkService, namespace, name, Service(p)),
+	}
+	// A nil pointer in an interface is not nil, hence the branches.
+	if budget := PodDisruptionBudget(p); budget != nil {
+		objects = append(objects, object(gvkDisruption, namespace, name, budget))
+	}
+	if ingress := Ingress(p); ingress != nil {
+		objects = append(objects, object(gvkIngress, namespace, name, ingress))
+	}
+	return objects
+}
+
+// Absent are the objects that must not exist for a served tenant, without Config.
+func Absent(p *plan.Plan) []Object {
+	var absent []Object
+	if PodDisruptionBudget(p) == nil {
+		absent = append(absent, object(gvkDisruption, p.Tenant.Namespace, InstanceName(p), nil))
+	}
+	if Ingress(p) == nil {
+		absent = append(absent, object(gvkIngress, p.Tenant.Namespace, InstanceName(p), nil))
+	}
+	return absent
+}
+
+func object(gvk schema.GroupVersionKind, namespace, name string, config runtime.ApplyConfiguration) Object {
+	return Object{GVK: gvk, Namespace: namespace, Name: name, Config: config}
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package resources
+
+import (
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	coreac "k8s.io/client-go/applyconfigurations/core/v1"
+
+	"github.com/termintreu/termintreu/internal/plan"
+	"github.com/termintreu/termintreu/internal/settings"
+)
+
+// StoreKeys are the credentials of the tenant's own identity at one store.
+type StoreKeys struct{ AccessKeyID, SecretAccessKey string }
+
+// Credentials are everything secret a tenant's objects carry.
+type Credentials struct {
+	// Instance is one of the two app login slots.
+	Instance  settings.Credentials
+	Retention settings.Credentials
+	Backup    settings.Credentials
+	// Stores by store name.
+	Stores map[string]StoreKeys
+}
+
+// InstanceSecret holds the app role's credentials. It is the only Secret in the tenant's namespace, so its readers
+// learn nothing that the instance could not do itself (invariant 6).
+func InstanceSecret(p *plan.Plan, credentials settings.Credentials) *coreac.SecretApplyConfiguration {
+	return coreac.Secret(InstanceName(p), p.Tenant.Namespace).
+		WithLabels(Labels(p, ComponentInstance)).WithOwnerReferences(owner(p)).
+		WithType(corev1.SecretTypeOpaque).WithData(login(credentials))
+}
+
+// RetentionSecret holds the retention role's credentials.
+func RetentionSecret(p *plan.Plan, credentials settings.Credentials) *coreac.SecretApplyConfiguration {
+	return coreac.Secret(RetentionName(p), p.Region.PlatformNamespace).
+		WithLabels(Labels(p, ComponentRetention)).WithAnnotations(backlink(p)).
+		WithType(corev1.SecretTypeOpaque).WithData(login(credentials))
+}
+
+// BackupSecret holds the backup role's credentials and, per store of the plan, those of the tenant's identity there.
+func BackupSecret(p *plan.Plan, credentials Credentials) *coreac.SecretApplyConfiguration {
+	data := login(credentials.Backup)
+	for _, store := range p.Backup.Stores {
+		id, secret := settings.StoreKeys(store.Name)
+		keys := credentials.Stores[store.Name]
+		data[id], data[secret] = []byte(keys.AccessKeyID), []byte(keys.SecretAccessKey)
+	}
+	return coreac.Secret(BackupName(p), p.Region.PlatformNamespace).
+		WithLabels(Labels(p, ComponentBackup)).WithAnnotations(backlink(p)).
+		WithType(corev1.SecretTypeOpaque).WithData(data)
+}
+
+func login(c settings.Credentials) map[string][]byte {
+	return map[string][]byte{settings.UsernameKey: []byte(c.Username), settings.PasswordKey: []byte(c.Password)}
+}
+
+// LoginOf reads the database credentials back from a live Secret; they are complete or an error names the key that
+// is missing, never what it held.
+func LoginOf(secret *corev1.Secret) (settings.Credentials, error) {
+	for _, key := range []string{settings.UsernameKey, settings.PasswordKey} {
+		if len(secret.Data[key]) == 0 {
+			return settings.Credentials{}, fmt.Errorf("secret %s/%s has no key %s", secret.Namespace, secret.Name, key)
+		}
+	}
+	return settings.Credentials{
+		Username: string(secret.Data[settings.UsernameKey]), Password: string(secret.Data[settings.PasswordKey]),
+	}, nil
+}
+
+// StoreKeysOf reads the credentials of one store back from a live backup Secret.
+func StoreKeysOf(secret *corev1.Secret, store string) (StoreKeys, error) {
+	id, key := settings.StoreKeys(store)
+	keys := StoreKeys{AccessKeyID: string(secret.Data[id]), SecretAccessKey: string(secret.Data[key])}
+	if keys.AccessKeyID == "" || keys.SecretAccessKey == "" {
+		return StoreKeys{}, fmt.Errorf("secret %s/%s has no credentials for store %s", secret.Namespace, secret.Name, store)
+	}
+	return keys, nil
+}
