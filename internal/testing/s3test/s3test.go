@@ -9,6 +9,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"fmt"
 	"net"
 	"net/http"
@@ -202,4 +203,23 @@ func (s *Store) createBucket(tb testing.TB) {
 	if versioning.Status != "Enabled" {
 		tb.Fatalf("versions are %q at %s", versioning.Status, s.Name)
 	}
+}
+
+// Forget removes an account from the store's account file, as somebody with access to the machine would. The store
+// restarts, since it keeps accounts in memory.
+func (s *Store) Forget(tb testing.TB, accessKeyID string) {
+	tb.Helper()
+	s.Stop()
+	path := filepath.Join(s.dir, "iam", "users.json")
+	raw, err := os.ReadFile(path)
+	check(tb, err)
+	var accounts map[string]map[string]json.RawMessage
+	check(tb, json.Unmarshal(raw, &accounts))
+	for _, group := range accounts {
+		delete(group, accessKeyID)
+	}
+	raw, err = json.Marshal(accounts)
+	check(tb, err)
+	check(tb, os.WriteFile(path, raw, 0o600))
+	s.Restart(tb)
 }

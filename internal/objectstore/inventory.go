@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package objectstore
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Backup is one backup that can be read: the current version, not behind a delete marker.
+type Backup struct {
+	SnapshotStart time.Time
+	// Size in bytes.
+	Size int64
+}
+
+// Inventory is what a store holds of one tenant.
+type Inventory struct {
+	// Backups that can be read, oldest first. Key(prefix, SnapshotStart, KindDump) is where one lies.
+	Backups []Backup
+	// Oldest snapshot start over every version of everything, hidden and unfinished ones included: what expiry is
+	// judged by. Zero when there is nothing.
+	Oldest time.Time
+	// Versions of everything, delete markers included.
+	Versions int
+	// Bytes of all versions together.
+	Bytes int64
+}
+
+// Newest snapshot start among the backups that can be read; zero when there is none.
+func (i Inventory) Newest() time.Time {
+	if len(i.Backups) == 0 {
+		return time.Time{}
+	}
+	return i.Backups[len(i.Backups)-1].SnapshotStart
+}
+
+// Inventory lists the whole bucket, one request per page, and groups it by tenant (data id). It needs an
+// administrator's identity. Objects outside any prefix are counted under the empty data id: nobody's backup, but
+// somebody should know.
+func (c *Client) Inventory(ctx context.Context) (map[string]Inventory, error) {
+	tenants := map[string]*Inventory{}
+	err := c.ListVersions(ctx, "", func(v Version) error {
+		dataID, _, found := strings.Cut(v.Key, "/")
+		if !found {
+			dataID = ""
+		}
+		tenant := tenants[dataID]
+		if tenant == nil {
+			tenant = &Inventory{}
+			// The map must not keep the keys of a whole page alive.
+			tenants[strings.Clone(dataID)] = tenant
+		}
+		tenant.add(v)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	inventory := make(map[string]Inventory, len(tenants))
+	for dataID, tenant := range tenants {
+		slices.SortFunc(tenant.Backups, func(a, b Backup) int { return a.SnapshotStart.Compare(b.SnapshotStart) })
+		inventory[dataID] = *tenant
+	}
+	return inventory, nil
+}
+
+func (i *Inventory) add(v Version) {
+	i.Versions++
+	i.Bytes += v.Size
+	if start := v.Start(); i.Oldest.IsZero() || start.Before(i.Oldest) {
+		i.Oldest = start
+	}
+	_, start, kind, ok := ParseKey(v.Key)
+	if ok && kind == KindDump && v.Latest && !v.DeleteMarker && v.Size > 0 {
+		i.Backups = append(i.Backups, Backup{SnapshotStart: start, Size: v.Size})
+	}
+}
+
+// Start is when the period of a version began: the snapshot start its key names, or when it was written if that is
+// earlier or its key is none of ours. A key that names the future buys no time.
+func (v Version) Start() time.Time {
+	_, start, _, ok := ParseKey(v.Key)
+	if !ok || (!v.LastModified.IsZero() && v.LastModified.Before(start)) {
+		return v.LastModified
+	}
+	return start
+}

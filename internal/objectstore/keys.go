@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package objectstore
+
+import (
+	"strings"
+	"time"
+)
+
+// Kind of an object under a tenant's prefix.
+type Kind string
+
+// Kinds of objects. A key is the tenant's opaque data id, a slash, the start of the snapshot in UTC, and the kind; no
+// key says anything about a citizen.
+const (
+	// KindDump is a backup: pg_dump's custom format, compressed, encrypted.
+	KindDump Kind = ".dump.zst.age"
+	// KindManifest is a backup's description: size, SHA-256, versions of server and client. JSON.
+	KindManifest Kind = ".json"
+	// KindUpload names an unfinished upload, so that whoever comes after a killed run can end it. It is how a tenant's
+	// identity finds its own unfinished uploads, since S3 has no listing of uploads that can be bound to a prefix.
+	KindUpload Kind = ".upload"
+)
+
+// KeyTime is the layout of snapshot starts in keys, in UTC.
+const KeyTime = "20060102T150405Z"
+
+// Key of an object under prefix, which ends in a slash.
+func Key(prefix string, snapshotStart time.Time, kind Kind) string {
+	return prefix + snapshotStart.UTC().Format(KeyTime) + string(kind)
+}
+
+// ParseKey splits a key. ok is false for keys that are none of ours.
+func ParseKey(key string) (dataID string, snapshotStart time.Time, kind Kind, ok bool) {
+	dataID, name, found := strings.Cut(key, "/")
+	if !found || dataID == "" || len(name) < len(KeyTime) {
+		return "", time.Time{}, "", false
+	}
+	snapshotStart, err := time.Parse(KeyTime, name[:len(KeyTime)])
+	if err != nil {
+		return "", time.Time{}, "", false
+	}
+	kind = Kind(name[len(KeyTime):])
+	switch kind {
+	case KindDump, KindManifest, KindUpload:
+		return dataID, snapshotStart, kind, true
+	}
+	return "", time.Time{}, "", false
+}

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package objectstore
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go"
+)
+
+const (
+	policyVersion = "2012-10-17"
+	// Statements of ours carry these ids, so that those of others in the same policy are left alone.
+	sidObjects = "TermintreuObjects/"
+	sidList    = "TermintreuList/"
+)
+
+// policyDocument is a bucket policy; statements stay raw, so that nothing of others' is lost by reading and writing.
+type policyDocument struct {
+	Version   string            `json:"Version"`
+	Statement []json.RawMessage `json:"Statement"`
+}
+
+type policyStatement struct {
+	Sid       string         `json:"Sid"`
+	Effect    string         `json:"Effect"`
+	Principal map[string]any `json:"Principal"`
+	Action    []string       `json:"Action"`
+	Resource  []string       `json:"Resource"`
+	Condition map[string]any `json:"Condition,omitempty"`
+}
+
+// tenantStatements let one identity reach one prefix. There is no s3:DeleteObject, which only hides, and no listing of
+// unfinished uploads, which cannot be bound to a prefix.
+func tenantStatements(bucket, dataID, accessKeyID string) []policyStatement {
+	principal := map[string]any{"AWS": []string{accessKeyID}}
+	return []policyStatement{
+		{
+			Sid: sidObjects + dataID, Effect: "Allow", Principal: principal,
+			Action:   []string{"s3:GetObject", "s3:PutObject", "s3:DeleteObjectVersion", "s3:AbortMultipartUpload"},
+			Resource: []string{"arn:aws:s3:::" + bucket + "/" + dataID + "/*"},
+		},
+		{
+			Sid: sidList + dataID, Effect: "Allow", Principal: principal,
+			Action:    []string{"s3:ListBucket", "s3:ListBucketVersions"},
+			Resource:  []string{"arn:aws:s3:::" + bucket},
+			Condition: map[string]any{"StringLike": map[string]any{"s3:prefix": []string{dataID + "/*"}}},
+		},
+	}
+}
+
+// policyEdit sets a tenant's identity; an empty one removes it.
+type policyEdit struct {
+	dataID, accessKeyID string
+}
+
+// policyWriter is the single writer of a bucket's policy. A bucket has one policy for all tenants, so edits that arrive
+// while one is being written go out together with the next: a thousand tenants cost a few writes, not a thousand.
+type policyWriter struct {
+	client  *Client
+	writing sync.Mutex
+	mu      sync.Mutex
+	pending []*pendingEdit
+}
+
+type pendingEdit struct {
+	policyEdit
+	done bool
+	err  error
+}
+
+// apply returns when the store has shown the edit.
+func (w *policyWriter) apply(ctx context.Context, edit policyEdit) error {
+	mine := &pendingEdit{policyEdit: edit}
+	w.mu.Lock()
+	w.pending = append(w.pending, mine)
+	w.mu.Unlock()
+
+	w.writing.Lock()
+	defer w.writing.Unlock()
+	if mine.done {
+		return mine.err
+	}
+	w.mu.Lock()
+	batch := w.pending
+	w.pending = nil
+	w.mu.Unlock()
+	// The batch belongs to others too: one caller that goes away must not fail them.
+	err := w.write(context.WithoutCancel(ctx), batch)
+	for _, edit := range batch {
+		edit.done, edit.err = true, err
+	}
+	return err
+}
+
+func (w *policyWriter) write(ctx context.Context, batch []*pendingEdit) error {
+	document, err := w.read(ctx)
+	if err != nil {
+		return err
+	}
+	changed := false
+	for _, edit := range batch {
+		if document.set(w.client.config.Bucket, edit.policyEdit) {
+			changed = true
+		}
+	}
+	if !changed {
+		return nil
+	}
+	if err := w.put(ctx, document); err != nil {
+		return err
+	}
+	stored, err := w.read(ctx)
+	if err != nil {
+		return err
+	}
+	for _, edit := range batch {
+		if stored.set(w.client.config.Bucket, edit.policyEdit) {
+			return w.client.wrap("changing the bucket policy", errors.New("the store accepted the policy and shows another"))
+		}
+	}
+	return nil
+}
+
+func (w *policyWriter) read(ctx context.Context) (*policyDocument, error) {
+	ctx, cancel := context.WithTimeout(ctx, w.client.config.Timeout)
+	defer cancel()
+	output, err := w.client.s3.GetBucketPolicy(ctx, &s3.GetBucketPolicyInput{Bucket: &w.client.config.Bucket})
+	var api smithy.APIError
+	if errors.As(err, &api) && api.ErrorCode() == "NoSuchBucketPolicy" {
+		return &policyDocument{Version: policyVersion}, nil
+	}
+	if err != nil {
+		return nil, w.client.wrap("reading the bucket policy", err)
+	}
+	document := &policyDocument{}
+	if err := json.Unmarshal([]byte(aws.ToString(output.Policy)), document); err != nil {
+		return nil, w.client.wrap("reading the bucket policy", err)
+	}
+	return document, nil
+}
+
+func (w *policyWriter) put(ctx context.Context, document *policyDocument) error {
+	ctx, cancel := context.WithTimeout(ctx, w.client.config.Timeout)
+	defer cancel()
+	if len(document.Statement) == 0 {
+		_, err := w.client.s3.DeleteBucketPolicy(ctx, &s3.DeleteBucketPolicyInput{Bucket: &w.client.config.Bucket})
+		return w.client.wrap("deleting the empty bucket policy", err)
+	}
+	raw, err := json.Marshal(document)
+	if err != nil {
+		return fmt.Errorf("writing the policy of store %s: %w", w.client.Name(), err)
+	}
+	_, err = w.client.s3.PutBucketPolicy(ctx, &s3.PutBucketPolicyInput{
+		Bucket: &w.client.config.Bucket, Policy: aws.String(string(raw)),
+	})
+	return w.client.wrap("changing the bucket policy", err)
+}
+
+// set makes the document say what the edit asks, and tells whether it said otherwise.
+func (d *policyDocument) set(bucket string, edit policyEdit) (changed bool) {
+	var wanted []json.RawMessage
+	if edit.accessKeyID != "" {
+		for _, statement := range tenantStatements(bucket, edit.dataID, edit.accessKeyID) {
+			raw, _ := json.Marshal(statement) // strings only: it cannot fail
+			wanted = append(wanted, raw)
+		}
+	}
+	var present []json.RawMessage
+	others := make([]json.RawMessage, 0, len(d.Statement)+len(wanted))
+	for _, raw := range d.Statement {
+		if sid := sidOf(raw); sid == sidObjects+edit.dataID || sid == sidList+edit.dataID {
+			present = append(present, raw)
+			continue
+		}
+		others = append(others, raw)
+	}
+	if slices.EqualFunc(present, wanted, sameJSON) {
+		return false
+	}
+	d.Statement = append(others, wanted...)
+	return true
+}
+
+// tenants gives the access key id our statements name, by data id.
+func (d *policyDocument) tenants() map[string]string {
+	found := map[string]string{}
+	for _, raw := range d.Statement {
+		var statement struct {
+			Sid       string
+			Principal struct{ AWS []string }
+		}
+		if json.Unmarshal(raw, &statement) != nil || len(statement.Principal.AWS) != 1 {
+			continue
+		}
+		if dataID, ours := strings.CutPrefix(statement.Sid, sidObjects); ours {
+			found[dataID] = statement.Principal.AWS[0]
+		}
+	}
+	return found
+}
+
+func sidOf(raw json.RawMessage) string {
+	var statement struct{ Sid string }
+	if json.Unmarshal(raw, &statement) != nil {
+		return ""
+	}
+	return statement.Sid
+}
+
+func sameJSON(a, b json.RawMessage) bool {
+	var left, right any
+	if json.Unmarshal(a, &left) != nil || json.Unmarshal(b, &right) != nil {
+		return bytes.Equal(a, b)
+	}
+	leftRaw, _ := json.Marshal(left)
+	rightRaw, _ := json.Marshal(right)
+	return bytes.Equal(leftRaw, rightRaw)
+}

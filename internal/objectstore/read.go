@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package objectstore
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+)
+
+// Get streams the current version of an object. The error has ClassNotFound when there is none. Reading fails when the
+// store sends nothing for the client's timeout.
+func (c *Client) Get(ctx context.Context, key string) (io.ReadCloser, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	watchdog := time.AfterFunc(c.config.Timeout, cancel)
+	output, err := c.s3.GetObject(ctx, &s3.GetObjectInput{Bucket: &c.config.Bucket, Key: &key})
+	if err != nil {
+		watchdog.Stop()
+		cancel()
+		return nil, c.wrap("reading "+key, err)
+	}
+	return &body{client: c, key: key, content: output.Body, watchdog: watchdog, cancel: cancel}, nil
+}
+
+// body is the stream of an object with a timeout per read instead of one for the whole.
+type body struct {
+	client   *Client
+	key      string
+	content  io.ReadCloser
+	watchdog *time.Timer
+	cancel   context.CancelFunc
+}
+
+func (b *body) Read(p []byte) (int, error) {
+	b.watchdog.Reset(b.client.config.Timeout)
+	n, err := b.content.Read(p)
+	if err != nil && err != io.EOF { //nolint:errorlint // readers return io.EOF itself
+		err = b.client.wrap("reading "+b.key, err)
+	}
+	return n, err
+}
+
+func (b *body) Close() error {
+	b.watchdog.Stop()
+	b.cancel()
+	return b.content.Close()
+}
+
+// Version is one version of an object, or a delete marker.
+type Version struct {
+	Key       string
+	VersionID string
+	// Size in bytes; 0 for a delete marker.
+	Size         int64
+	LastModified time.Time
+	// Latest means it is what a reader of the key meets.
+	Latest bool
+	// DeleteMarker hides older versions, which are still there.
+	DeleteMarker bool
+}
+
+// ListVersions calls visit with every version and delete marker under prefix, one request per page. Versions of one
+// page come before its delete markers. An error of visit ends the listing and is returned as it is.
+func (c *Client) ListVersions(ctx context.Context, prefix string, visit func(Version) error) error {
+	input := &s3.ListObjectVersionsInput{Bucket: &c.config.Bucket, Prefix: &prefix}
+	if c.config.PageSize > 0 {
+		input.MaxKeys = aws.Int32(c.config.PageSize)
+	}
+	for {
+		page, err := c.page(ctx, input)
+		if err != nil {
+			return err
+		}
+		for i := range page.Versions {
+			v := &page.Versions[i]
+			if err := visit(Version{
+				Key: aws.ToString(v.Key), VersionID: aws.ToString(v.VersionId), Size: aws.ToInt64(v.Size),
+				LastModified: aws.ToTime(v.LastModified), Latest: aws.ToBool(v.IsLatest),
+			}); err != nil {
+				return err
+			}
+		}
+		for i := range page.DeleteMarkers {
+			m := &page.DeleteMarkers[i]
+			if err := visit(Version{
+				Key: aws.ToString(m.Key), VersionID: aws.ToString(m.VersionId), DeleteMarker: true,
+				LastModified: aws.ToTime(m.LastModified), Latest: aws.ToBool(m.IsLatest),
+			}); err != nil {
+				return err
+			}
+		}
+		if !aws.ToBool(page.IsTruncated) {
+			return nil
+		}
+		input.KeyMarker, input.VersionIdMarker = page.NextKeyMarker, page.NextVersionIdMarker
+	}
+}
+
+func (c *Client) page(ctx context.Context, input *s3.ListObjectVersionsInput) (*s3.ListObjectVersionsOutput, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.config.Timeout)
+	defer cancel()
+	page, err := c.s3.ListObjectVersions(ctx, input)
+	return page, c.wrap("listing versions", err)
+}
+
+// DeleteVersion deletes one version, or one delete marker, for good. One that is gone already is no error.
+func (c *Client) DeleteVersion(ctx context.Context, key, versionID string) error {
+	ctx, cancel := context.WithTimeout(ctx, c.config.Timeout)
+	defer cancel()
+	_, err := c.s3.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &c.config.Bucket, Key: &key, VersionId: &versionID})
+	if err = c.wrap("deleting a version of "+key, err); err != nil && ClassOf(err) != ClassNotFound {
+		return err
+	}
+	return nil
+}
+
+// DeleteAll deletes every version and delete marker under a prefix for good.
+func (c *Client) DeleteAll(ctx context.Context, prefix string) error {
+	// Collected first: deleting while paging lets markers point at what is gone.
+	var versions []Version
+	if err := c.ListVersions(ctx, prefix, func(v Version) error { versions = append(versions, v); return nil }); err != nil {
+		return err
+	}
+	for _, v := range versions {
+		if err := c.DeleteVersion(ctx, v.Key, v.VersionID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
