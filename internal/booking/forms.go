@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package booking
+
+import (
+	"net/mail"
+	"net/url"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/termintreu/termintreu/api/v1alpha1"
+)
+
+const (
+	maxName  = 100
+	maxEmail = 254
+	maxPhone = 40
+	minPhone = 5
+)
+
+// Contact is what a citizen says about themselves; an empty field was not asked for or not given (A4, A5, A6).
+type Contact struct {
+	GivenName, FamilyName, Email, Phone string
+}
+
+// Asked says which contact fields a booking asks for.
+type Asked struct {
+	EmailOptional bool
+	Phone         bool
+}
+
+// Asks tells which contact fields a service asks for on a channel: a phone number only where one is called (A6).
+func (s *Service) Asks(channel v1alpha1.Channel) Asked {
+	return Asked{EmailOptional: s.EmailOptional, Phone: channel == v1alpha1.ChannelPhone}
+}
+
+// Field of a form, as the form names it.
+type Field string
+
+// Fields of the contact form.
+const (
+	FieldGivenName  Field = "given_name"
+	FieldFamilyName Field = "family_name"
+	FieldEmail      Field = "email"
+	FieldPhone      Field = "phone"
+	FieldNotice     Field = "notice"
+	FieldNoticeDate Field = "notice_date"
+	FieldStart      Field = "start"
+	FieldChannel    Field = "channel"
+	FieldNonce      Field = "nonce"
+)
+
+// Faults are the keys of messages by field, never what was entered.
+type Faults map[Field]string
+
+// ParseContact reads the contact form. noticeDate is the date of the notice in force: acknowledging an older one does
+// not count (T2, B9). Fields nobody asked for are dropped, whatever the browser sends (T3).
+func ParseContact(form url.Values, asked Asked, noticeDate string) (Contact, Faults) {
+	faults := Faults{}
+	contact := Contact{
+		GivenName:  line(form, FieldGivenName),
+		FamilyName: line(form, FieldFamilyName),
+		Email:      line(form, FieldEmail),
+	}
+	for field, name := range map[Field]string{FieldGivenName: contact.GivenName, FieldFamilyName: contact.FamilyName} {
+		if fault := nameFault(name); fault != "" {
+			faults[field] = fault
+		}
+	}
+	if contact.Email == "" && !asked.EmailOptional {
+		faults[FieldEmail] = "fault.missing"
+	} else if contact.Email != "" && !validEmail(contact.Email) {
+		faults[FieldEmail] = "fault.email"
+	}
+	if asked.Phone {
+		contact.Phone = line(form, FieldPhone)
+		if contact.Phone == "" {
+			faults[FieldPhone] = "fault.missing"
+		} else if !validPhone(contact.Phone) {
+			faults[FieldPhone] = "fault.phone"
+		}
+	}
+	switch {
+	case form.Get(string(FieldNotice)) != "yes":
+		faults[FieldNotice] = "fault.notice"
+	case form.Get(string(FieldNoticeDate)) != noticeDate:
+		faults[FieldNotice] = "fault.notice_changed"
+	}
+	return contact, faults
+}
+
+func line(form url.Values, field Field) string {
+	return strings.Join(strings.Fields(form.Get(string(field))), " ")
+}
+
+func nameFault(name string) string {
+	switch {
+	case name == "":
+		return "fault.missing"
+	case utf8.RuneCountInString(name) > maxName:
+		return "fault.long"
+	case !printable(name):
+		return "fault.characters"
+	}
+	return ""
+}
+
+func printable(text string) bool {
+	if !utf8.ValidString(text) {
+		return false
+	}
+	return strings.IndexFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) < 0
+}
+
+// validEmail accepts a bare address only: a display name or a comment would end up in headers.
+func validEmail(text string) bool {
+	if len(text) > maxEmail || !printable(text) || strings.ContainsAny(text, " <>\",;:\\()") {
+		return false
+	}
+	parsed, err := mail.ParseAddress(text)
+	if err != nil || parsed.Address != text {
+		return false
+	}
+	domain := text[strings.LastIndex(text, "@")+1:]
+	return strings.Contains(strings.Trim(domain, "."), ".")
+}
+
+func validPhone(text string) bool {
+	digits := 0
+	for _, r := range text {
+		switch {
+		case '0' <= r && r <= '9':
+			digits++
+		case !strings.ContainsRune("+ ()/.-", r):
+			return false
+		}
+	}
+	return digits >= minPhone && len(text) <= maxPhone
+}
+
+// HoldForm is a wish for a slot.
+type HoldForm struct {
+	Start   time.Time
+	Channel v1alpha1.Channel
+	// Nonce makes submitting the same page twice one hold.
+	Nonce string
+}
+
+// ParseHold reads the form of a slot's button; false when no page of ours could have sent it.
+func ParseHold(form url.Values, service *Service) (HoldForm, bool) {
+	start, err := time.Parse(time.RFC3339, form.Get(string(FieldStart)))
+	if err != nil || start.Year() < 2000 || start.Year() > 9999 {
+		return HoldForm{}, false
+	}
+	channel, offered := service.Channel(form.Get(string(FieldChannel)))
+	nonce := form.Get(string(FieldNonce))
+	if !offered || !wellFormedSecret(nonce) {
+		return HoldForm{}, false
+	}
+	return HoldForm{start, channel, nonce}, true
+}

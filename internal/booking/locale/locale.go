@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package locale holds every word citizens read. A language is one JSON file; a further one needs nothing but its file
+// and, where its plurals are richer, its rule in plural.
+package locale
+
+import (
+	"embed"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/text/language"
+
+	"github.com/termintreu/termintreu/api/v1alpha1"
+)
+
+//go:embed *.json
+var files embed.FS
+
+// Locale is one language's words.
+type Locale struct {
+	// Tag is the language, such as "de".
+	Tag      string
+	messages map[string]string
+}
+
+var all = mustLoad()
+
+func mustLoad() map[string]*Locale {
+	entries, err := files.ReadDir(".")
+	if err != nil {
+		panic(err)
+	}
+	locales := map[string]*Locale{}
+	for _, entry := range entries {
+		raw, err := files.ReadFile(entry.Name())
+		if err != nil {
+			panic(err)
+		}
+		locale := &Locale{Tag: strings.TrimSuffix(entry.Name(), ".json")}
+		if err := json.Unmarshal(raw, &locale.messages); err != nil {
+			panic(fmt.Errorf("locale %s: %w", locale.Tag, err))
+		}
+		locales[locale.Tag] = locale
+	}
+	return locales
+}
+
+// Get gives a language's words, or nil.
+func Get(tag string) *Locale { return all[tag] }
+
+// Negotiate chooses among the site's languages by an Accept-Language header; the first is the default.
+func Negotiate(header string, offered []string) string {
+	if len(offered) == 0 {
+		return ""
+	}
+	wanted, _, err := language.ParseAcceptLanguage(header)
+	if err != nil {
+		return offered[0]
+	}
+	for _, tag := range wanted {
+		base, _ := tag.Base()
+		if slices.Contains(offered, base.String()) {
+			return base.String()
+		}
+	}
+	return offered[0]
+}
+
+// T gives the message of a key with its {placeholders} filled from pairs of name and value. An unknown key is an
+// error, so that a page with a hole is never sent.
+func (l *Locale) T(key string, pairs ...any) (string, error) {
+	message, found := l.messages[key]
+	if !found {
+		return "", fmt.Errorf("locale %s has no message %q", l.Tag, key)
+	}
+	for n := 0; n+1 < len(pairs); n += 2 {
+		message = strings.ReplaceAll(message, fmt.Sprintf("{%v}", pairs[n]), fmt.Sprint(pairs[n+1]))
+	}
+	return message, nil
+}
+
+// Say is T for keys known to exist; an unknown one says itself.
+func (l *Locale) Say(key string, pairs ...any) string {
+	message, err := l.T(key, pairs...)
+	if err != nil {
+		return key
+	}
+	return message
+}
+
+// Or gives the message of a key, or what it is otherwise to be called.
+func (l *Locale) Or(key, otherwise string) string {
+	if message, found := l.messages[key]; found {
+		return message
+	}
+	return otherwise
+}
+
+// plural names the form a count takes.
+func (l *Locale) plural(count int) string {
+	if count == 1 {
+		return "one"
+	}
+	return "other"
+}
+
+// Count writes a counted noun, such as "3 Tage".
+func (l *Locale) Count(key string, count int) string {
+	return l.Say(key+"."+l.plural(count), "n", count)
+}
+
+// Period writes a period in words, such as "30 Tage".
+func (l *Locale) Period(period v1alpha1.Period) string {
+	text := string(period)
+	if len(text) < 2 {
+		return text
+	}
+	count, err := strconv.Atoi(text[:len(text)-1])
+	if err != nil {
+		return text
+	}
+	return l.Count("period."+text[len(text)-1:], count)
+}
+
+// Country gives the name of a country, or its code.
+func (l *Locale) Country(code v1alpha1.CountryCode) string {
+	return l.Or("country."+string(code), string(code))
+}
+
+// Date writes a day in full, such as "Montag, 1. Juni 2026".
+func (l *Locale) Date(at time.Time) string {
+	return l.Say("date.long", "weekday", l.Say("weekday."+strconv.Itoa(int(at.Weekday()))), "day", at.Day(),
+		"month", l.Say("month."+strconv.Itoa(int(at.Month()))), "year", at.Year())
+}
+
+// Day writes a day of the notice, such as "1. Juni 2026".
+func (l *Locale) Day(date string) string {
+	at, err := time.Parse(time.DateOnly, date)
+	if err != nil {
+		return date
+	}
+	return l.Say("date.day", "day", at.Day(), "month", l.Say("month."+strconv.Itoa(int(at.Month()))), "year", at.Year())
+}
+
+// Clock writes a time of day on the office's clock; with the zone when the clock shows that time twice.
+func (l *Locale) Clock(at time.Time, repeated bool) string {
+	text := l.Say("time", "time", at.Format("15:04"))
+	if repeated {
+		text += " (" + at.Format("MST") + ")"
+	}
+	return text
+}

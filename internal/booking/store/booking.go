@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/termintreu/termintreu/api/v1alpha1"
+	"github.com/termintreu/termintreu/internal/booking"
+)
+
+// expired is what may be deleted at any time; $1 and $2 are the seconds of booking.Expiry. The database's clock wrote
+// created_at, so it is the one to compare with.
+const expired = `(state = 'held' AND created_at <= now() - make_interval(secs => $1)
+	OR state = 'pending' AND created_at <= now() - make_interval(secs => $2))`
+
+// alive is an appointment a link leads to.
+const alive = `(state IN ('confirmed', 'cancelled') OR NOT ` + expired + `)`
+
+// Hold is a wish for a slot.
+type Hold struct {
+	Office, Service string
+	Channel         v1alpha1.Channel
+	Counters        int32
+	Slot            booking.Slot
+	Locale          string
+	Token           string
+}
+
+// Busy gives the live appointments of an office that overlap a stretch of time, in one query.
+func (s *Store) Busy(ctx context.Context, office string, from, until time.Time, expiry booking.Expiry) ([]booking.Busy, error) {
+	rows, err := s.pool.Query(ctx, `SELECT counter, starts_at, ends_at FROM appointment
+		WHERE office = $3 AND tstzrange(starts_at, ends_at) && tstzrange($4, $5) AND state <> 'cancelled' AND NOT `+expired,
+		expiry.Hold.Seconds(), expiry.Unconfirmed.Seconds(), office, from, until)
+	if err != nil {
+		return nil, scrub("reading the appointments of office "+office, err)
+	}
+	busy, err := pgx.CollectRows(rows, pgx.RowToStructByPos[booking.Busy])
+	return busy, scrub("reading the appointments of office "+office, err)
+}
+
+// Hold takes the first free counter, or fails with ErrTaken. Holding again with the same token changes nothing.
+func (s *Store) Hold(ctx context.Context, hold Hold, expiry booking.Expiry) error {
+	return s.inTx(ctx, "holding a slot at office "+hold.Office, func(tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, `DELETE FROM appointment
+			WHERE office = $3 AND tstzrange(starts_at, ends_at) && tstzrange($4, $5) AND state <> 'cancelled' AND `+expired,
+			expiry.Hold.Seconds(), expiry.Unconfirmed.Seconds(), hold.Office, hold.Slot.Start, hold.Slot.End)
+		if err != nil {
+			return err
+		}
+		// Each round another booking has won a counter, so there are no more rounds than counters.
+		for range hold.Counters + 1 {
+			if known, err := s.known(ctx, tx, hold.Token); known || err != nil {
+				return err
+			}
+			if done, err := insertHold(ctx, tx, hold); done || err != nil {
+				return err
+			}
+		}
+		return ErrTaken
+	})
+}
+
+func (s *Store) known(ctx context.Context, tx pgx.Tx, token string) (known bool, err error) {
+	err = tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM appointment WHERE token_hash = $1)`, booking.TokenHash(token)).Scan(&known)
+	return known, err
+}
+
+// insertHold tries the first counter that looks free. The exclusion constraint has the last word: when another
+// transaction is faster, nothing is inserted and the caller looks again.
+func insertHold(ctx context.Context, tx pgx.Tx, hold Hold) (done bool, err error) {
+	var counter *int32
+	err = tx.QueryRow(ctx, `SELECT min(c) FROM generate_series(1, $1::int) AS c WHERE NOT EXISTS (
+			SELECT FROM appointment WHERE office = $2 AND counter = c AND state <> 'cancelled'
+			AND tstzrange(starts_at, ends_at) && tstzrange($3, $4))`,
+		hold.Counters, hold.Office, hold.Slot.Start, hold.Slot.End).Scan(&counter)
+	if err != nil {
+		return false, err
+	}
+	if counter == nil {
+		return false, ErrTaken
+	}
+	tag, err := tx.Exec(ctx, `INSERT INTO appointment (office, counter, service, channel, starts_at, ends_at, locale, token_hash)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING`,
+		hold.Office, *counter, hold.Service, string(hold.Channel), hold.Slot.Start, hold.Slot.End, hold.Locale, booking.TokenHash(hold.Token))
+	return tag.RowsAffected() == 1, err
+}
+
+// Find gives the appointment behind a token, or ErrNotFound.
+func (s *Store) Find(ctx context.Context, token string, expiry booking.Expiry) (*booking.Appointment, error) {
+	var (
+		found                       booking.Appointment
+		created                     time.Time
+		given, family, email, phone *string
+	)
+	err := s.pool.QueryRow(ctx, `SELECT a.id::text, a.office, a.service, a.channel, a.starts_at, a.ends_at, a.state, a.locale, a.created_at,
+			c.given_name, c.family_name, c.email, c.phone
+		FROM (SELECT * FROM appointment WHERE token_hash = $3 AND `+alive+`) AS a
+		LEFT JOIN contact AS c ON c.appointment_id = a.id`,
+		expiry.Hold.Seconds(), expiry.Unconfirmed.Seconds(), booking.TokenHash(token)).Scan(
+		&found.ID, &found.Office, &found.Service, &found.Channel, &found.Start, &found.End, &found.State, &found.Locale, &created,
+		&given, &family, &email, &phone)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, ErrNotFound
+	}
+	if err != nil {
+		return nil, scrub("reading an appointment", err)
+	}
+	found.Deadline = created.Add(expiry.Hold)
+	if found.State == booking.StatePending {
+		found.Deadline = created.Add(expiry.Unconfirmed)
+	}
+	if given != nil {
+		found.Contact = &booking.Contact{GivenName: *given, FamilyName: value(family), Email: value(email), Phone: value(phone)}
+	}
+	return &found, nil
+}
+
+// SaveContact stores or replaces the contact of a hold or an unconfirmed booking; on any other it changes nothing.
+func (s *Store) SaveContact(ctx context.Context, token string, contact booking.Contact, noticeDate string, expiry booking.Expiry) error {
+	return s.inTx(ctx, "storing a contact", func(tx pgx.Tx) error {
+		var id string
+		err := tx.QueryRow(ctx, `UPDATE appointment SET state = 'pending'
+			WHERE token_hash = $3 AND state IN ('held', 'pending') AND NOT `+expired+` RETURNING id::text`,
+			expiry.Hold.Seconds(), expiry.Unconfirmed.Seconds(), booking.TokenHash(token)).Scan(&id)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return s.unchanged(ctx, tx, token)
+		}
+		if err != nil {
+			return err
+		}
+		_, err = tx.Exec(ctx, `INSERT INTO contact (appointment_id, given_name, family_name, email, phone, notice_date)
+			VALUES ($1, $2, $3, $4, $5, $6::text::date)
+			ON CONFLICT (appointment_id) DO UPDATE SET given_name = excluded.given_name, family_name = excluded.family_name,
+			email = excluded.email, phone = excluded.phone, notice_date = excluded.notice_date`,
+			id, contact.GivenName, contact.FamilyName, optional(contact.Email), optional(contact.Phone), noticeDate)
+		return err
+	})
+}
+
+// Confirm makes an unconfirmed booking binding and, in the same transaction, leaves a mail to be sent where the
+// citizen gave an address. Confirming twice changes nothing.
+func (s *Store) Confirm(ctx context.Context, token string, mail bool, expiry booking.Expiry) (changed bool, err error) {
+	err = s.inTx(ctx, "confirming an appointment", func(tx pgx.Tx) error {
+		var id string
+		err := tx.QueryRow(ctx, `UPDATE appointment SET state = 'confirmed', confirmed_at = now()
+			WHERE token_hash = $3 AND state = 'pending' AND NOT `+expired+` RETURNING id::text`,
+			expiry.Hold.Seconds(), expiry.Unconfirmed.Seconds(), booking.TokenHash(token)).Scan(&id)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return s.unchanged(ctx, tx, token)
+		}
+		if err != nil {
+			return err
+		}
+		changed = true
+		if !mail {
+			return nil
+		}
+		return enqueue(ctx, tx, id, MailConfirmed, &token)
+	})
+	return changed && err == nil, err
+}
+
+// Cancel cancels a confirmed appointment that has not begun, and deletes one that was never confirmed: it has no
+// further purpose. An appointment that has begun stays: cancelling it would only lengthen its period.
+func (s *Store) Cancel(ctx context.Context, token string, mail bool) (changed bool, err error) {
+	err = s.inTx(ctx, "cancelling an appointment", func(tx pgx.Tx) error {
+		tag, err := tx.Exec(ctx, `DELETE FROM appointment WHERE token_hash = $1 AND state IN ('held', 'pending')`, booking.TokenHash(token))
+		if err != nil || tag.RowsAffected() > 0 {
+			changed = err == nil
+			return err
+		}
+		var id string
+		err = tx.QueryRow(ctx, `UPDATE appointment SET state = 'cancelled', cancelled_at = now()
+			WHERE token_hash = $1 AND state = 'confirmed' AND starts_at > now() RETURNING id::text`, booking.TokenHash(token)).Scan(&id)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return s.unchanged(ctx, tx, token)
+		}
+		if err != nil {
+			return err
+		}
+		changed = true
+		if !mail {
+			return nil
+		}
+		return enqueue(ctx, tx, id, MailCancelled, nil)
+	})
+	return changed && err == nil, err
+}
+
+// unchanged tells a repeated request, which is harmless, from one for an appointment that is not there.
+func (s *Store) unchanged(ctx context.Context, tx pgx.Tx, token string) error {
+	var settled bool
+	err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM appointment WHERE token_hash = $1 AND state IN ('confirmed', 'cancelled'))`,
+		booking.TokenHash(token)).Scan(&settled)
+	if err == nil && !settled {
+		return ErrNotFound
+	}
+	return err
+}
+
+// Expire deletes holds and unconfirmed bookings past their period. The purge would too, but only once a day or so,
+// and these periods count in minutes.
+func (s *Store) Expire(ctx context.Context, expiry booking.Expiry) (int64, error) {
+	tag, err := s.pool.Exec(ctx, `DELETE FROM appointment WHERE `+expired, expiry.Hold.Seconds(), expiry.Unconfirmed.Seconds())
+	if err != nil {
+		return 0, scrub("deleting expired holds", err)
+	}
+	return tag.RowsAffected(), nil
+}
+
+func value(text *string) string {
+	if text == nil {
+		return ""
+	}
+	return *text
+}
+
+func optional(text string) *string {
+	if text == "" {
+		return nil
+	}
+	return &text
+}
+
+// String hides the token, whatever prints a Hold.
+func (h Hold) String() string { return fmt.Sprintf("hold at office %s", h.Office) }
