@@ -9,6 +9,7 @@ import (
 	"github.com/coredns/coredns/core/dnsserver"
 	"github.com/coredns/coredns/coremain"
 
+	_ "github.com/coredns/coredns/plugin/bind"
 	_ "github.com/coredns/coredns/plugin/cache"
 	_ "github.com/coredns/coredns/plugin/errors"
 	_ "github.com/coredns/coredns/plugin/hosts"
@@ -19,7 +20,7 @@ import (
 
 func init() {
 	// The order is the order in which a query passes the plugins.
-	dnsserver.Directives = []string{"ready", "errors", "cache", "hosts", "kubernetes", "template"}
+	dnsserver.Directives = []string{"bind", "ready", "errors", "cache", "hosts", "kubernetes", "template"}
 }
 
 func main() {

@@ -25,7 +25,7 @@ func TestVersionsAreThoseOfTheToolModules(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, line := range lines {
-			if !strings.Contains(string(raw), line+"\n") {
+			if !strings.Contains(string(raw), line) {
 				t.Errorf("%s does not require %q", file, line)
 			}
 		}
