@@ -4,6 +4,7 @@ package objectstore
 
 import (
 	"context"
+	"errors"
 	"io"
 	"time"
 
@@ -62,41 +63,61 @@ type Version struct {
 	DeleteMarker bool
 }
 
-// ListVersions calls visit with every version and delete marker under prefix, one request per page. Versions of one
-// page come before its delete markers. An error of visit ends the listing and is returned as it is.
+// ListVersions calls visit once with every version and delete marker under prefix, one request per page. Versions of
+// one page come before its delete markers. An error of visit ends the listing and is returned as it is.
 func (c *Client) ListVersions(ctx context.Context, prefix string, visit func(Version) error) error {
 	input := &s3.ListObjectVersionsInput{Bucket: &c.config.Bucket, Prefix: &prefix}
 	if c.config.PageSize > 0 {
 		input.MaxKeys = aws.Int32(c.config.PageSize)
 	}
+	type identity struct{ key, version string }
+	var previous map[identity]bool
 	for {
 		page, err := c.page(ctx, input)
 		if err != nil {
 			return err
 		}
-		for i := range page.Versions {
-			v := &page.Versions[i]
-			if err := visit(Version{
-				Key: aws.ToString(v.Key), VersionID: aws.ToString(v.VersionId), Size: aws.ToInt64(v.Size),
-				LastModified: aws.ToTime(v.LastModified), Latest: aws.ToBool(v.IsLatest),
-			}); err != nil {
-				return err
+		// Markers exclude what they name; the Versity gateway (1.8.0) includes it, so a page may repeat the last one.
+		seen := make(map[identity]bool, len(page.Versions)+len(page.DeleteMarkers))
+		fresh := false
+		for _, v := range pageVersions(page) {
+			id := identity{v.Key, v.VersionID}
+			seen[id] = true
+			if previous[id] {
+				continue
 			}
-		}
-		for i := range page.DeleteMarkers {
-			m := &page.DeleteMarkers[i]
-			if err := visit(Version{
-				Key: aws.ToString(m.Key), VersionID: aws.ToString(m.VersionId), DeleteMarker: true,
-				LastModified: aws.ToTime(m.LastModified), Latest: aws.ToBool(m.IsLatest),
-			}); err != nil {
+			fresh = true
+			if err := visit(v); err != nil {
 				return err
 			}
 		}
 		if !aws.ToBool(page.IsTruncated) {
 			return nil
 		}
-		input.KeyMarker, input.VersionIdMarker = page.NextKeyMarker, page.NextVersionIdMarker
+		if !fresh {
+			return c.wrap("listing versions", errors.New("the store gives the same page again and again"))
+		}
+		previous, input.KeyMarker, input.VersionIdMarker = seen, page.NextKeyMarker, page.NextVersionIdMarker
 	}
+}
+
+func pageVersions(page *s3.ListObjectVersionsOutput) []Version {
+	versions := make([]Version, 0, len(page.Versions)+len(page.DeleteMarkers))
+	for i := range page.Versions {
+		v := &page.Versions[i]
+		versions = append(versions, Version{
+			Key: aws.ToString(v.Key), VersionID: aws.ToString(v.VersionId), Size: aws.ToInt64(v.Size),
+			LastModified: aws.ToTime(v.LastModified), Latest: aws.ToBool(v.IsLatest),
+		})
+	}
+	for i := range page.DeleteMarkers {
+		m := &page.DeleteMarkers[i]
+		versions = append(versions, Version{
+			Key: aws.ToString(m.Key), VersionID: aws.ToString(m.VersionId), DeleteMarker: true,
+			LastModified: aws.ToTime(m.LastModified), Latest: aws.ToBool(m.IsLatest),
+		})
+	}
+	return versions
 }
 
 func (c *Client) page(ctx context.Context, input *s3.ListObjectVersionsInput) (*s3.ListObjectVersionsOutput, error) {

@@ -64,7 +64,7 @@ func (u *Upload) Part(ctx context.Context, data []byte) error {
 // Complete makes the object readable. last is the rest of the object; an object that fits into it takes one request.
 func (u *Upload) Complete(ctx context.Context, last []byte) error {
 	if u.id == "" {
-		return u.client.putBytes(ctx, u.key, last)
+		return u.client.PutBytes(ctx, u.key, last)
 	}
 	if len(last) > 0 {
 		if err := u.Part(ctx, last); err != nil {
@@ -113,7 +113,7 @@ func (u *Upload) begin(ctx context.Context) error {
 		return nil
 	}
 	// Recorded before the first byte of data is sent: what a killed run leaves can be found.
-	return u.client.putBytes(ctx, u.recordKey, []byte(u.id))
+	return u.client.PutBytes(ctx, u.recordKey, []byte(u.id))
 }
 
 // forget deletes the record with all its versions.
@@ -144,7 +144,8 @@ func (c *Client) Put(ctx context.Context, key, recordKey string, content io.Read
 	}
 }
 
-func (c *Client) putBytes(ctx context.Context, key string, content []byte) error {
+// PutBytes writes a small object by one request.
+func (c *Client) PutBytes(ctx context.Context, key string, content []byte) error {
 	ctx, cancel := context.WithTimeout(ctx, c.config.Timeout)
 	defer cancel()
 	_, err := c.s3.PutObject(ctx, &s3.PutObjectInput{

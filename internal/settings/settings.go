@@ -140,6 +140,9 @@ type Backup struct {
 	Recipients []string `json:"recipients"`
 	// Period from the start of the snapshot until every version is gone.
 	Period v1alpha1.Period `json:"period"`
+	// ExpireAhead is how long the next expiry may be away: what falls due before it goes now, so that nothing is ever
+	// past its period. It must be shorter than Period; empty means that only what is due goes.
+	ExpireAhead v1alpha1.Period `json:"expireAhead,omitempty"`
 }
 
 // Credentials of an operand's own database role.

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package backup
+
+import (
+	"time"
+
+	"github.com/termintreu/termintreu/internal/objectstore"
+)
+
+// Copy is what became of a store's copy of the backup.
+type Copy string
+
+// What became of a copy.
+const (
+	// CopyWritten means it was written, read back and found equal.
+	CopyWritten Copy = "Written"
+	// CopyRepaired means the first attempt failed; it was then written from another store's copy, and read back.
+	CopyRepaired Copy = "Repaired"
+	// CopyMissing means the store lacks the copy.
+	CopyMissing Copy = "Missing"
+)
+
+// Result of a run, printed as JSON and left as the container's termination message. It holds no personal data: opaque
+// names, sizes, times, digests.
+type Result struct {
+	DataID string `json:"dataID"`
+	// SnapshotStart in UTC, to the second; the backup period starts here. Nil when no backup was taken.
+	SnapshotStart *time.Time `json:"snapshotStart,omitempty"`
+	// Size in bytes and SHA-256 (hex) of the encrypted backup; the same at every store.
+	Size          int64         `json:"size,omitempty"`
+	SHA256        string        `json:"sha256,omitempty"`
+	ServerVersion string        `json:"serverVersion,omitempty"`
+	ClientVersion string        `json:"clientVersion,omitempty"`
+	Stores        []StoreResult `json:"stores"`
+	// Error says in a sentence why no backup was taken.
+	Error string `json:"error,omitempty"`
+}
+
+// StoreResult is what happened at one store.
+type StoreResult struct {
+	Name string `json:"name"`
+	// Copy of the backup; empty when none was taken.
+	Copy Copy `json:"copy,omitempty"`
+	// Error is why the copy is missing, or why the first attempt failed.
+	Error objectstore.Class `json:"error,omitempty"`
+	// Expired versions that were deleted, delete markers and unfinished uploads included.
+	Expired int `json:"expired"`
+	// ExpiryError is why what is past its period could not be deleted, or not be shown to be.
+	ExpiryError objectstore.Class `json:"expiryError,omitempty"`
+}
+
+// manifest is the object beside a backup that describes it to whoever restores.
+type manifest struct {
+	Format        string    `json:"format"`
+	DataID        string    `json:"dataID"`
+	SnapshotStart time.Time `json:"snapshotStart"`
+	Size          int64     `json:"size"`
+	SHA256        string    `json:"sha256"`
+	ServerVersion string    `json:"serverVersion"`
+	ClientVersion string    `json:"clientVersion"`
+}
+
+const manifestFormat = "pg_dump custom, zstd, age"

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package backup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"filippo.io/age"
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/termintreu/termintreu/internal/objectstore"
+	"github.com/termintreu/termintreu/internal/settings"
+)
+
+// defaultPatience is how long the others wait for a store that lags before they leave it behind.
+const defaultPatience = 10 * time.Second
+
+// StoreKeys gives the credentials of a store; settings.ReadStoreKeys bound to a directory is one.
+type StoreKeys func(store string) (accessKeyID, secretAccessKey string, err error)
+
+// Options of a run. Settings and Keys are needed; Credentials by Run only.
+type Options struct {
+	Settings    settings.Backup
+	Credentials settings.Credentials
+	Keys        StoreKeys
+	// Scratch is a writable directory; the system's temporary one when empty. It never holds data of the tenant.
+	Scratch string
+	// PGDump is the program; "pg_dump" when empty.
+	PGDump string
+	// Now is the clock; time.Now when nil.
+	Now func() time.Time
+	// Timeout of one request to a store, and Patience with a store that lags; defaults when zero.
+	Timeout, Patience time.Duration
+}
+
+// target is one store and what has happened there.
+type target struct {
+	client *objectstore.Client
+	prefix string
+	// err is why the store has no good copy, nil when it has one.
+	err error
+	*StoreResult
+}
+
+// job is one run.
+type job struct {
+	Options
+	result  *Result
+	targets []*target
+}
+
+func newJob(options Options) *job {
+	if options.Now == nil {
+		options.Now = time.Now
+	}
+	if options.Patience == 0 {
+		options.Patience = defaultPatience
+	}
+	j := &job{Options: options, result: &Result{
+		DataID: options.Settings.DataID, Stores: make([]StoreResult, len(options.Settings.Stores)),
+	}}
+	for i, store := range options.Settings.Stores {
+		j.result.Stores[i].Name = store.Name
+		t := &target{prefix: store.Prefix, StoreResult: &j.result.Stores[i]}
+		t.client, t.err = j.open(store)
+		j.targets = append(j.targets, t)
+	}
+	return j
+}
+
+func (j *job) open(store settings.Store) (*objectstore.Client, error) {
+	if store.Prefix != j.Settings.DataID+"/" {
+		return nil, fmt.Errorf("store %s: prefix %q is not that of %s", store.Name, store.Prefix, j.Settings.DataID)
+	}
+	accessKeyID, secretAccessKey, err := j.Keys(store.Name)
+	if err != nil {
+		return nil, fmt.Errorf("store %s: %w", store.Name, err)
+	}
+	return objectstore.New(objectstore.Config{
+		Store: store, AccessKeyID: accessKeyID, SecretAccessKey: secretAccessKey, Timeout: j.Timeout,
+	})
+}
+
+// Run takes a backup to every store, reads it back, repairs what is missing, and deletes what is past its period. The
+// error is nil only when every store has its copy and nothing expired is left; the result tells the rest either way.
+// Expiry happens even when no backup could be taken: nothing outlives its period because something else is broken.
+func Run(ctx context.Context, options Options) (Result, error) {
+	j := newJob(options)
+	backupErr := j.backup(ctx)
+	if backupErr != nil {
+		j.result.Error = backupErr.Error()
+		backupErr = fmt.Errorf("backing up %s: %w", options.Settings.DataID, backupErr)
+	}
+	return *j.result, errors.Join(backupErr, j.copyErrors(), j.expire(ctx))
+}
+
+// Expire only deletes what is past its period, for a tenant whose data is retained.
+func Expire(ctx context.Context, options Options) (Result, error) {
+	j := newJob(options)
+	return *j.result, errors.Join(j.expire(ctx))
+}
+
+// backup takes the dump. Its error means that there is no backup at all; that a store lacks its copy is copyErrors.
+func (j *job) backup(ctx context.Context) error {
+	recipients, err := ParseRecipients(j.Settings.Recipients)
+	if err != nil {
+		return err
+	}
+	d, err := newDumper(ctx, j.PGDump, j.Scratch, j.Settings.Database, j.Credentials)
+	if err != nil {
+		return err
+	}
+	defer d.close()
+	// Before pg_dump begins, so before its snapshot: the period ends rather early than late.
+	start := j.Now().UTC().Truncate(time.Second)
+	uploaded, err := j.upload(ctx, d, recipients, start)
+	if err != nil {
+		return err
+	}
+	j.result.SnapshotStart, j.result.Size, j.result.SHA256 = &start, uploaded.size, uploaded.sha256
+	j.result.ServerVersion, j.result.ClientVersion = d.serverVersion, d.clientVersion
+	j.verifyAll(ctx)
+	j.repairAll(ctx)
+	return nil
+}
+
+// digest is what every copy must be.
+type digest struct {
+	size   int64
+	sha256 string
+}
+
+func (j *job) upload(ctx context.Context, d *dumper, recipients []age.Recipient, start time.Time) (digest, error) {
+	var uploads []*objectstore.Upload
+	var open []*target
+	for _, t := range j.targets {
+		if t.client == nil {
+			continue
+		}
+		open = append(open, t)
+		uploads = append(uploads, t.client.NewUpload(t.dumpKey(start), t.recordKey(start)))
+	}
+	if len(open) == 0 {
+		return digest{}, errors.Join(errNoStore, j.copyErrors())
+	}
+	f := newFanout(ctx, uploads, j.Patience)
+	if err := pipeline(ctx, d, recipients, f); err != nil {
+		failures := f.abandon()
+		if errors.Is(err, errNoStore) {
+			err = errors.Join(append([]error{err}, failures...)...)
+		}
+		return digest{}, err
+	}
+	for i, err := range f.finish() {
+		open[i].err = err
+	}
+	return digest{size: f.size, sha256: f.sha256()}, nil
+}
+
+// pipeline dumps, compresses and encrypts into out. Its layers are closed only after pg_dump has ended well, and out
+// is completed only after them.
+func pipeline(ctx context.Context, d *dumper, recipients []age.Recipient, out io.Writer) error {
+	encrypted, err := age.Encrypt(out, recipients...)
+	if err != nil {
+		return fmt.Errorf("encrypting: %w", err)
+	}
+	// A small window and one block ahead: the encoder's memory counts against our 64 MiB.
+	compressed, err := zstd.NewWriter(encrypted, zstd.WithEncoderConcurrency(2), zstd.WithWindowSize(1<<20))
+	if err != nil {
+		return fmt.Errorf("compressing: %w", err)
+	}
+	if err := d.dump(ctx, compressed); err != nil {
+		compressed.Reset(io.Discard)
+		return errors.Join(err, compressed.Close())
+	}
+	if err := compressed.Close(); err != nil {
+		return fmt.Errorf("compressing: %w", err)
+	}
+	if err := encrypted.Close(); err != nil {
+		return fmt.Errorf("encrypting: %w", err)
+	}
+	return nil
+}
+
+func (t *target) dumpKey(start time.Time) string {
+	return objectstore.Key(t.prefix, start, objectstore.KindDump)
+}
+
+func (t *target) recordKey(start time.Time) string {
+	return objectstore.Key(t.prefix, start, objectstore.KindUpload)
+}
+
+// copyErrors is the error of every store that lacks its copy.
+func (j *job) copyErrors() error {
+	var failures []error
+	for _, t := range j.targets {
+		if t.err != nil {
+			failures = append(failures, t.err)
+			t.Error = objectstore.ClassOf(t.err)
+			t.Copy = CopyMissing
+		}
+	}
+	return errors.Join(failures...)
+}
+
+// each runs do for every target at once.
+func (j *job) each(do func(*target)) {
+	var group sync.WaitGroup
+	for _, t := range j.targets {
+		group.Go(func() { do(t) })
+	}
+	group.Wait()
+}
