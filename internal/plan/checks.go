@@ -243,3 +243,14 @@ func checkAgreement(in *Input) *Refusal {
 	}
 	return nil
 }
+
+// CheckPolicy refuses a policy no database can enforce or no schedule can keep, whoever uses it.
+func CheckPolicy(policy *v1alpha1.RetentionPolicy) *Refusal {
+	if _, err := longestPeriod(policy); err != nil {
+		return refuse(v1alpha1.ReasonInvalidPeriod, "%v", err)
+	}
+	if duration(policy.Spec.Backup.MaximumAge) >= duration(policy.Spec.Backup.Period) {
+		return refuse(v1alpha1.ReasonInvalidPeriod, "spec.backup.maximumAge (%s) must be shorter than spec.backup.period (%s), or the newest backup expires before the next is due", policy.Spec.Backup.MaximumAge, policy.Spec.Backup.Period)
+	}
+	return checkSchedule("spec.enforcement.schedule", string(policy.Spec.Enforcement.Schedule), policy.Spec.Enforcement.TimeZone, time.Now())
+}

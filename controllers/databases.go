@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/termintreu/termintreu/api/v1alpha1"
+	"github.com/termintreu/termintreu/internal/plan"
+	"github.com/termintreu/termintreu/internal/postgres"
+	"github.com/termintreu/termintreu/internal/settings"
+)
+
+// Databases keeps one administrative connection pool per database, made again when server or Secret changes.
+type Databases struct {
+	// Secrets reads admin Secrets, uncached: nothing of them stays in memory but the pool.
+	Secrets client.Reader
+	// Namespace of the operator, where admin Secrets live.
+	Namespace string
+
+	mu    sync.Mutex
+	pools map[plan.DatabaseKey]*pool
+}
+
+type pool struct {
+	mu          sync.Mutex
+	fingerprint string
+	admin       *postgres.Admin
+	prepared    bool
+}
+
+// Admin gives the prepared administrative connection of a database.
+func (d *Databases) Admin(ctx context.Context, region *v1alpha1.DataRegion, server *v1alpha1.DatabaseServer, database string) (*postgres.Admin, error) {
+	p := d.pool(plan.DatabaseKey{Region: region.Name, Server: server.Name, Database: database})
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	fingerprint := plan.Hash([]any{server.Host, server.Port, server.CABundle, server.AdminSecretRef.Name})
+	if p.admin != nil && p.fingerprint != fingerprint {
+		p.close()
+	}
+	if p.admin == nil {
+		admin, err := d.open(ctx, server, database)
+		if err != nil {
+			return nil, err
+		}
+		p.admin, p.fingerprint = admin, fingerprint
+	}
+	if !p.prepared {
+		if err := p.admin.Prepare(ctx); err != nil {
+			// A rotated Secret shows as a refused login: read it again next time.
+			p.close()
+			return nil, fmt.Errorf("preparing database %s of server %s: %w", database, server.Name, err)
+		}
+		p.prepared = true
+	}
+	return p.admin, nil
+}
+
+// Forget closes the pool of a database after a failure, so that the next use reads the Secret and connects anew.
+func (d *Databases) Forget(key plan.DatabaseKey) {
+	p := d.pool(key)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.close()
+}
+
+func (d *Databases) pool(key plan.DatabaseKey) *pool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.pools == nil {
+		d.pools = map[plan.DatabaseKey]*pool{}
+	}
+	if d.pools[key] == nil {
+		d.pools[key] = &pool{}
+	}
+	return d.pools[key]
+}
+
+func (p *pool) close() {
+	if p.admin != nil {
+		p.admin.Close()
+	}
+	p.admin, p.prepared = nil, false
+}
+
+func (d *Databases) open(ctx context.Context, server *v1alpha1.DatabaseServer, database string) (*postgres.Admin, error) {
+	secret, err := adminSecret(ctx, d.Secrets, d.Namespace, server.AdminSecretRef.Name, settings.UsernameKey, settings.PasswordKey)
+	if err != nil {
+		return nil, fmt.Errorf("database server %s: %w", server.Name, err)
+	}
+	return postgres.Open(ctx, postgres.Server{
+		Name: server.Name, Host: server.Host, Port: server.Port, CABundle: server.CABundle,
+		Username: string(secret.Data[settings.UsernameKey]), Password: string(secret.Data[settings.PasswordKey]),
+	}, database)
+}
+
+// adminSecret reads a Secret of the operator's namespace and insists on its keys.
+func adminSecret(ctx context.Context, reader client.Reader, namespace, name string, keys ...string) (*corev1.Secret, error) {
+	secret := &corev1.Secret{}
+	if err := reader.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, secret); err != nil {
+		return nil, fmt.Errorf("reading admin Secret %s/%s: %w", namespace, name, err)
+	}
+	for _, key := range keys {
+		if len(secret.Data[key]) == 0 {
+			return nil, fmt.Errorf("admin Secret %s/%s lacks key %s: add it", namespace, name, key)
+		}
+	}
+	return secret, nil
+}

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/termintreu/termintreu/api/v1alpha1"
+	"github.com/termintreu/termintreu/internal/evidence"
+	"github.com/termintreu/termintreu/internal/plan"
+	"github.com/termintreu/termintreu/internal/resources"
+)
+
+// DataRegionReconciler keeps what the jobs of a region share, and reports what was measured of the region.
+type DataRegionReconciler struct {
+	client.Client
+	Book *evidence.Book
+	// Kick asks for a measurement when a region appears or changes.
+	Kick chan struct{}
+	// Interval between two looks at the book.
+	Interval time.Duration
+}
+
+// Reconcile applies the region's shared objects and writes its status when something of it is news.
+func (r *DataRegionReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	region := &v1alpha1.DataRegion{}
+	if err := r.Get(ctx, req.NamespacedName, region); err != nil {
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	if region.Status.ObservedGeneration != region.Generation {
+		r.kick()
+	}
+	before := region.DeepCopy()
+	failure := r.applyShared(ctx, region)
+	trusted, err := countTrusted(ctx, r.Client, region.Spec.Nodes.Label, region.Spec.Nodes.Values)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	r.report(region, trusted, failure)
+	if !equality.Semantic.DeepEqual(before.Status, region.Status) {
+		if err := r.Status().Patch(ctx, region, client.MergeFrom(before)); client.IgnoreNotFound(err) != nil {
+			return ctrl.Result{}, fmt.Errorf("reporting status: %w", err)
+		}
+	}
+	return ctrl.Result{RequeueAfter: r.Interval}, failure
+}
+
+// kick never waits: one pending request for a measurement is enough.
+func (r *DataRegionReconciler) kick() {
+	select {
+	case r.Kick <- struct{}{}:
+	default:
+	}
+}
+
+func (r *DataRegionReconciler) applyShared(ctx context.Context, region *v1alpha1.DataRegion) error {
+	for _, object := range resources.RegionObjects(resources.PlanRegion(region)) {
+		live, err := liveObject(ctx, r.Client, object)
+		if err != nil {
+			return err
+		}
+		if live != nil && resources.Matches(object.Config, live) {
+			continue
+		}
+		if err := r.Client.Apply(ctx, object.Config, FieldOwner, client.ForceOwnership); err != nil {
+			return fmt.Errorf("applying %s %s/%s: %w", object.GVK.Kind, object.Namespace, object.Name, err)
+		}
+	}
+	return nil
+}
+
+// report fills the status from the book. Ready speaks of the region's own parts, not of its tenants.
+func (r *DataRegionReconciler) report(region *v1alpha1.DataRegion, trusted int, failure error) {
+	status := &region.Status
+	status.ObservedGeneration = region.Generation
+	nodes := int32(trusted)
+	status.TrustedNodes = &nodes
+	problems := r.reportDatabases(region)
+	problems = append(problems, r.reportStores(region)...)
+	if trusted == 0 {
+		problems = append(problems, fmt.Sprintf("no node carries label %s with a trusted value (%s)", region.Spec.Nodes.Label, strings.Join(region.Spec.Nodes.Values, ", ")))
+	}
+	if failure != nil {
+		problems = append(problems, failure.Error())
+	}
+	ready := metav1.Condition{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonSucceeded,
+		Message: "every server and store answers", ObservedGeneration: region.Generation}
+	if len(problems) > 0 {
+		ready.Status, ready.Reason, ready.Message = metav1.ConditionFalse, v1alpha1.ReasonDependencyUnavailable, strings.Join(problems, "; ")
+		if len(ready.Message) > 4096 {
+			ready.Message = ready.Message[:4096]
+		}
+		reconciling := ready
+		reconciling.Type, reconciling.Status = v1alpha1.ConditionReconciling, metav1.ConditionTrue
+		meta.SetStatusCondition(&status.Conditions, reconciling)
+	} else {
+		meta.RemoveStatusCondition(&status.Conditions, v1alpha1.ConditionReconciling)
+	}
+	meta.SetStatusCondition(&status.Conditions, ready)
+}
+
+func (r *DataRegionReconciler) reportDatabases(region *v1alpha1.DataRegion) (problems []string) {
+	status := &region.Status
+	status.Databases, status.Retained = nil, nil
+	var tenants int32
+	for _, server := range region.Spec.DatabaseServers {
+		for _, database := range server.Databases {
+			audit := r.Book.Audit(plan.DatabaseKey{Region: region.Name, Server: server.Name, Database: database})
+			entry := v1alpha1.DatabaseStatus{Server: server.Name, Database: database}
+			switch {
+			case audit.Err != nil:
+				entry.Reachable, entry.Message = metav1.ConditionFalse, shorten(audit.Err.Error())
+				problems = append(problems, fmt.Sprintf("database %s of server %s: %s", database, server.Name, entry.Message))
+			case audit.At.IsZero():
+				entry.Reachable = metav1.ConditionUnknown
+				problems = append(problems, fmt.Sprintf("database %s of server %s has not been audited yet", database, server.Name))
+			default:
+				entry.Reachable = metav1.ConditionTrue
+				count := int32(len(audit.Records))
+				entry.Tenants = &count
+				tenants += count
+				status.Retained = append(status.Retained, retainedOf(audit)...)
+			}
+			status.Databases = append(status.Databases, entry)
+		}
+	}
+	status.Tenants = &tenants
+	slices.SortFunc(status.Retained, func(a, b v1alpha1.RetainedData) int { return a.Since.Compare(b.Since.Time) })
+	status.Retained = status.Retained[:min(len(status.Retained), 100)]
+	return problems
+}
+
+func retainedOf(audit evidence.Audit) []v1alpha1.RetainedData {
+	var retained []v1alpha1.RetainedData
+	for _, record := range audit.Records {
+		if record.RetainedUntil == nil || record.RetainedSince == nil {
+			continue
+		}
+		entry := v1alpha1.RetainedData{
+			DataID: record.DataID, Namespace: record.Tenant.Namespace, Name: record.Tenant.Name,
+			Since: timeOf(*record.RetainedSince), Until: timeOf(*record.RetainedUntil),
+		}
+		if record.Err == nil {
+			var overdue int64
+			for _, c := range record.Retention.Categories {
+				overdue += c.Overdue
+			}
+			entry.Overdue = &overdue
+		}
+		retained = append(retained, entry)
+	}
+	return retained
+}
+
+func (r *DataRegionReconciler) reportStores(region *v1alpha1.DataRegion) (problems []string) {
+	region.Status.Stores = nil
+	for _, store := range region.Spec.BackupStores {
+		listing := r.Book.Listing(evidence.StoreKey{Region: region.Name, Store: store.Name})
+		entry := v1alpha1.StoreStatus{Name: store.Name, Reachable: metav1.ConditionTrue}
+		switch {
+		case listing.Err != nil:
+			entry.Reachable, entry.Message = metav1.ConditionFalse, shorten(listing.Err.Error())
+			problems = append(problems, "store "+store.Name+": "+entry.Message)
+		case listing.At.IsZero():
+			entry.Reachable = metav1.ConditionUnknown
+			problems = append(problems, "store "+store.Name+" has not been listed yet")
+		}
+		region.Status.Stores = append(region.Status.Stores, entry)
+	}
+	return problems
+}
+
+// shorten keeps a message within the bounds of its field.
+func shorten(message string) string { return message[:min(len(message), 512)] }

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/termintreu/termintreu/api/v1alpha1"
+	"github.com/termintreu/termintreu/internal/compliance"
+	"github.com/termintreu/termintreu/internal/evidence"
+	"github.com/termintreu/termintreu/internal/objectstore"
+	"github.com/termintreu/termintreu/internal/plan"
+	"github.com/termintreu/termintreu/internal/postgres"
+)
+
+// Measurer audits every database and lists every store of every region, at an interval of its own: fleet-wide, never
+// per tenant. It is a leader-elected runnable.
+type Measurer struct {
+	Client    client.Reader
+	Databases *Databases
+	Stores    *Stores
+	Book      *evidence.Book
+	// Interval between two measurements of the same database or store.
+	Interval time.Duration
+	// Timeout of one measurement.
+	Timeout time.Duration
+	// Kick asks for a measurement now; used when a region appears or changes.
+	Kick chan struct{}
+	// Done is called after each round, for what depends on all of it.
+	Done func(context.Context)
+}
+
+// NeedLeaderElection makes only the leader measure.
+func (m *Measurer) NeedLeaderElection() bool { return true }
+
+// Start measures until the context ends.
+func (m *Measurer) Start(ctx context.Context) error {
+	ticker := time.NewTicker(m.Interval)
+	defer ticker.Stop()
+	for {
+		m.round(ctx)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		case <-m.Kick:
+		}
+	}
+}
+
+// round measures everything once, each database and store on its own, so that a dead one delays no other.
+func (m *Measurer) round(ctx context.Context) {
+	regions := &v1alpha1.DataRegionList{}
+	if err := m.Client.List(ctx, regions); err != nil {
+		log.FromContext(ctx).Error(err, "listing regions")
+		return
+	}
+	var wg sync.WaitGroup
+	for i := range regions.Items {
+		region := &regions.Items[i]
+		for j := range region.Spec.DatabaseServers {
+			server := &region.Spec.DatabaseServers[j]
+			for _, database := range server.Databases {
+				wg.Go(func() { m.audit(ctx, region, server, database) })
+			}
+		}
+		for j := range region.Spec.BackupStores {
+			store := &region.Spec.BackupStores[j]
+			wg.Go(func() { m.list(ctx, region.Name, store) })
+		}
+	}
+	wg.Wait()
+	if m.Done != nil && ctx.Err() == nil {
+		m.Done(ctx)
+	}
+}
+
+func (m *Measurer) audit(ctx context.Context, region *v1alpha1.DataRegion, server *v1alpha1.DatabaseServer, database string) {
+	key := plan.DatabaseKey{Region: region.Name, Server: server.Name, Database: database}
+	ctx, cancel := context.WithTimeout(ctx, m.Timeout)
+	defer cancel()
+	started := time.Now()
+	result, err := m.auditOnce(ctx, region, server, database)
+	auditSeconds.WithLabelValues(region.Name, server.Name, database).Observe(time.Since(started).Seconds())
+	if err != nil {
+		m.Databases.Forget(key)
+		log.FromContext(ctx).Error(err, "audit failed", "server", server.Name, "database", database)
+		m.Book.PutAudit(key, evidence.Audit{At: time.Now(), Err: err})
+		return
+	}
+	m.Book.PutAudit(key, auditOf(result, started))
+}
+
+func (m *Measurer) auditOnce(ctx context.Context, region *v1alpha1.DataRegion, server *v1alpha1.DatabaseServer, database string) (*postgres.Audit, error) {
+	admin, err := m.Databases.Admin(ctx, region, server, database)
+	if err != nil {
+		return nil, err
+	}
+	return admin.Audit(ctx)
+}
+
+// auditOf keeps the operator's own clock as the time of the measurement, taken before the query, so that evidence is
+// never younger than it says, whatever a database's clock shows.
+func auditOf(a *postgres.Audit, at time.Time) evidence.Audit {
+	records := make(map[string]evidence.Record, len(a.Tenants))
+	for _, t := range a.Tenants {
+		record := evidence.Record{
+			Tenant: types.NamespacedName{Namespace: t.Namespace, Name: t.Name}, DataID: t.DataID,
+			SpecHash: t.SpecHash, SchemaVersion: t.SchemaVersion,
+			RetainedSince: t.RetainedSince, RetainedUntil: t.RetainedUntil, Err: t.Err,
+			Retention: compliance.Retention{LastPurge: t.LastPurge},
+		}
+		for _, c := range t.Categories {
+			record.Retention.Categories = append(record.Retention.Categories, compliance.Category{
+				Category: v1alpha1.Category(c.Category), Period: c.Period, Action: v1alpha1.Action(c.Action),
+				Rows: c.Rows, Overdue: c.Overdue, Oldest: c.Oldest, Removed: c.Removed,
+			})
+		}
+		records[t.DataID] = record
+	}
+	return evidence.Audit{At: at, Records: records}
+}
+
+func (m *Measurer) list(ctx context.Context, region string, store *v1alpha1.BackupStore) {
+	key := evidence.StoreKey{Region: region, Store: store.Name}
+	ctx, cancel := context.WithTimeout(ctx, m.Timeout)
+	defer cancel()
+	started := time.Now()
+	inventory, err := m.listOnce(ctx, region, store)
+	listSeconds.WithLabelValues(region, store.Name).Observe(time.Since(started).Seconds())
+	if err != nil {
+		m.Stores.Forget(key)
+		log.FromContext(ctx).Error(err, "listing failed", "region", region, "store", store.Name)
+		m.Book.PutListing(key, evidence.Listing{At: time.Now(), Err: err})
+		return
+	}
+	m.Book.PutListing(key, evidence.Listing{At: started, Tenants: listingOf(inventory)})
+}
+
+func (m *Measurer) listOnce(ctx context.Context, region string, store *v1alpha1.BackupStore) (map[string]objectstore.Inventory, error) {
+	c, _, err := m.Stores.Client(ctx, region, store)
+	if err != nil {
+		return nil, err
+	}
+	return c.Inventory(ctx)
+}
+
+// listingOf keeps what verdicts need of an inventory: a backup counts at the second it was started, newest first.
+func listingOf(inventory map[string]objectstore.Inventory) map[string]compliance.Store {
+	tenants := make(map[string]compliance.Store, len(inventory))
+	for dataID, found := range inventory {
+		store := compliance.Store{Backups: make([]time.Time, 0, len(found.Backups))}
+		for _, backup := range slices.Backward(found.Backups) {
+			store.Backups = append(store.Backups, backup.SnapshotStart)
+		}
+		if !found.Oldest.IsZero() {
+			store.OldestVersion = &found.Oldest
+		}
+		tenants[dataID] = store
+	}
+	return tenants
+}

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"k8s.io/client-go/tools/events"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/termintreu/termintreu/internal/compliance"
+	"github.com/termintreu/termintreu/internal/evidence"
+	"github.com/termintreu/termintreu/internal/plan"
+)
+
+// TenantReconciler brings BookingTenants about and reports what was measured of them.
+type TenantReconciler struct {
+	client.Client
+	Databases *Databases
+	Stores    *Stores
+	Book      *evidence.Book
+	Recorder  events.EventRecorder
+	Defaults  plan.Defaults
+	// MaxEvidenceAge is how old evidence may be before it proves nothing.
+	MaxEvidenceAge time.Duration
+	// Now is the clock; tests inject their own.
+	Now func() time.Time
+
+	placing placing
+	applied appliedSpecs
+}
+
+// Reconcile is the straight line of one tenant.
+func (r *TenantReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
+	s, err := r.load(ctx, req.NamespacedName)
+	if s == nil || err != nil {
+		return ctrl.Result{}, err
+	}
+	// Deletion comes before every gate: nothing that is missing or wrong may hold it up.
+	if !s.tenant.DeletionTimestamp.IsZero() {
+		return r.finalize(ctx, s)
+	}
+	if s.tenant.Spec.Paused {
+		return ctrl.Result{}, r.report(ctx, s)
+	}
+	if s.plan, err = r.prepare(ctx, s); err == nil && s.plan != nil {
+		err = r.apply(ctx, s)
+	}
+	s.fail(err)
+	r.observe(ctx, s)
+	r.judge(s)
+	if err := r.report(ctx, s); err != nil {
+		return ctrl.Result{}, err
+	}
+	if s.failure != nil {
+		return ctrl.Result{}, s.failure
+	}
+	return ctrl.Result{RequeueAfter: r.renewal(s)}, nil
+}
+
+// prepare checks, places and plans. Before the checks pass nothing of the tenant exists anywhere; afterwards its
+// finalizer stands before its first piece of data does.
+func (r *TenantReconciler) prepare(ctx context.Context, s *scope) (*plan.Plan, error) {
+	s.refusal = plan.Check(s.input)
+	if s.refusal != nil && (!s.refusal.StillPlanned() || s.tenant.Status.Database == nil) {
+		return nil, nil
+	}
+	if err := r.ensureFinalizer(ctx, s); err != nil {
+		return nil, err
+	}
+	if err := r.place(ctx, s); err != nil {
+		return nil, err
+	}
+	return plan.Build(s.input)
+}
+
+// fail sorts an error: a refusal waits for somebody, anything else is retried.
+func (s *scope) fail(err error) {
+	var refusal *plan.Refusal
+	switch {
+	case err == nil:
+	case errors.As(err, &refusal):
+		s.refusal = refusal
+	default:
+		s.failure = err
+	}
+}
+
+// judge reaches the verdicts. Without a plan there is nothing to hold evidence against.
+func (r *TenantReconciler) judge(s *scope) {
+	if s.plan == nil {
+		why := "nothing was planned, so nothing can be judged"
+		if s.refusal != nil {
+			why = "the spec is stalled, so nothing can be judged: " + s.refusal.Reason
+		}
+		s.findings = compliance.Expire(why)
+		return
+	}
+	s.findings = compliance.Judge(s.plan, &s.evidence, compliance.Clock{Now: s.now, MaxEvidenceAge: r.MaxEvidenceAge})
+}
+
+// renewal is when the verdict must be renewed or the agreement begins or ends.
+func (r *TenantReconciler) renewal(s *scope) time.Duration {
+	midnight := s.now.UTC().Truncate(24 * time.Hour).Add(24 * time.Hour).Sub(s.now)
+	return min(r.MaxEvidenceAge/2, midnight+time.Second)
+}

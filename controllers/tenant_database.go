@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/termintreu/termintreu/api/v1alpha1"
+	"github.com/termintreu/termintreu/internal/plan"
+	"github.com/termintreu/termintreu/internal/postgres"
+	"github.com/termintreu/termintreu/internal/resources"
+	"github.com/termintreu/termintreu/internal/settings"
+)
+
+// connectionsPerReplica bounds an instance's pool; a rollout runs one replica more.
+const connectionsPerReplica = 4
+
+// appliedSpecs remembers what each schema was brought to by this process and when, for the time until an audit has
+// seen it.
+type appliedSpecs struct {
+	mu      sync.Mutex
+	applied map[string]appliedSpec
+}
+
+type appliedSpec struct {
+	hash string
+	at   time.Time
+}
+
+// since tells whether the schema was brought to the hash after the given audit, so that the audit cannot know.
+func (a *appliedSpecs) since(dataID, hash string, audit time.Time) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	spec := a.applied[dataID]
+	return spec.hash == hash && audit.Before(spec.at)
+}
+
+func (a *appliedSpecs) set(dataID, hash string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.applied == nil {
+		a.applied = map[string]appliedSpec{}
+	}
+	a.applied[dataID] = appliedSpec{hash, time.Now()}
+}
+
+// applyDatabase brings schema, roles, rules and migrations about, unless an audit has seen them so: in steady state
+// no tenant costs a round trip of its own.
+func (r *TenantReconciler) applyDatabase(ctx context.Context, s *scope, creds *resources.Credentials) error {
+	p := s.plan
+	key := plan.DatabaseKey{Region: p.Region.Name, Server: p.Database.Server.Name, Database: p.Database.Name}
+	spec := tenantSpec(p, creds)
+	record, at, found, err := r.Book.Record(key, p.DataID)
+	if found && err == nil && record.SpecHash == spec.SpecHash || r.applied.since(p.DataID, spec.SpecHash, at) {
+		return nil
+	}
+	admin, err := r.Databases.Admin(ctx, s.input.Region, &p.Database.Server, p.Database.Name)
+	if err != nil {
+		return err
+	}
+	if err := admin.Ensure(ctx, spec); err != nil {
+		return fmt.Errorf("bringing schema %s about on server %s: %w", p.DataID, p.Database.Server.Name, err)
+	}
+	r.applied.set(p.DataID, spec.SpecHash)
+	if !found {
+		r.Recorder.Eventf(s.tenant, nil, corev1.EventTypeNormal, "Provisioned", "Apply", "Schema %s with its roles stands in database %s of server %s", p.DataID, p.Database.Name, p.Database.Server.Name)
+	}
+	return nil
+}
+
+func tenantSpec(p *plan.Plan, creds *resources.Credentials) postgres.Tenant {
+	spec := postgres.Tenant{
+		DataID: p.DataID, Namespace: p.Tenant.Namespace, Name: p.Tenant.Name, UID: string(p.UID),
+		AppA: creds.Instance.Password, Retention: creds.Retention.Password, Backup: creds.Backup.Password,
+		Tolerance: p.Database.Tolerance, ConnectionLimit: connectionsPerReplica * (int(p.Instance.Replicas) + 1),
+	}
+	for _, rule := range p.Database.Rules {
+		if stored[rule.Category] {
+			spec.Rules = append(spec.Rules, postgres.Rule{
+				Category: string(rule.Category), StartEvent: string(rule.StartEvent), Period: rule.Period, Action: string(rule.Action),
+			})
+		}
+	}
+	spec.SpecHash = plan.Hash([]any{spec, postgres.SchemaVersion})
+	return spec
+}
+
+// stored are the categories the schema has tables for.
+var stored = map[v1alpha1.Category]bool{
+	v1alpha1.CategoryHold: true, v1alpha1.CategoryUnconfirmedBooking: true, v1alpha1.CategoryContact: true,
+	v1alpha1.CategoryAppointment: true, v1alpha1.CategoryMailOutbox: true, v1alpha1.CategoryAccessLog: true,
+}
+
+// credentials reads the tenant's own Secrets, and draws what is missing.
+func (r *TenantReconciler) credentials(ctx context.Context, p *plan.Plan) (*resources.Credentials, error) {
+	creds := &resources.Credentials{Stores: map[string]resources.StoreKeys{}}
+	app, err := r.secret(ctx, p.Tenant.Namespace, resources.InstanceName(p))
+	if err != nil {
+		return nil, err
+	}
+	retention, err := r.secret(ctx, p.Region.PlatformNamespace, resources.RetentionName(p))
+	if err != nil {
+		return nil, err
+	}
+	backup, err := r.secret(ctx, p.Region.PlatformNamespace, resources.BackupName(p))
+	if err != nil {
+		return nil, err
+	}
+	creds.Instance = settings.Credentials{Username: p.DataID + "_app_a", Password: passwordOf(app)}
+	creds.Retention = settings.Credentials{Username: p.DataID + "_retention", Password: passwordOf(retention)}
+	creds.Backup = settings.Credentials{Username: p.DataID + "_backup", Password: passwordOf(backup)}
+	for _, store := range p.Backup.Stores {
+		idKey, secretKey := settings.StoreKeys(store.Name)
+		if id, secret := backup[idKey], backup[secretKey]; len(id) > 0 && len(secret) > 0 {
+			creds.Stores[store.Name] = resources.StoreKeys{AccessKeyID: string(id), SecretAccessKey: string(secret)}
+		}
+	}
+	return creds, nil
+}
+
+func (r *TenantReconciler) secret(ctx context.Context, namespace, name string) (map[string][]byte, error) {
+	live, err := r.live(ctx, resources.Object{GVK: corev1.SchemeGroupVersion.WithKind("Secret"), Namespace: namespace, Name: name})
+	if err != nil || live == nil {
+		return nil, err
+	}
+	secret, ok := live.(*corev1.Secret)
+	if !ok {
+		return nil, fmt.Errorf("%s/%s is no Secret", namespace, name)
+	}
+	return secret.Data, nil
+}
+
+// passwordOf gives a Secret's password, or a new one of 130 random bits.
+func passwordOf(data map[string][]byte) string {
+	if password := data[settings.PasswordKey]; len(password) > 0 {
+		return string(password)
+	}
+	return rand.Text()
+}
+
+// ensureIdentities makes, at each store, the identity that reaches the tenant's prefix and nothing else. Keys enter
+// the Secret only once the store has them, so that a Secret's keys are proof of it.
+func (r *TenantReconciler) ensureIdentities(ctx context.Context, s *scope, creds *resources.Credentials) error {
+	var failed error
+	for i := range s.plan.Backup.Stores {
+		store := &s.plan.Backup.Stores[i]
+		if _, made := creds.Stores[store.Name]; made {
+			continue
+		}
+		identity := resources.StoreKeys{AccessKeyID: s.plan.DataID, SecretAccessKey: rand.Text() + rand.Text()}
+		_, identities, err := r.Stores.Client(ctx, s.plan.Region.Name, store)
+		if err == nil {
+			err = identities.Ensure(ctx, s.plan.DataID, identity.AccessKeyID, identity.SecretAccessKey)
+		}
+		if err != nil {
+			failed = fmt.Errorf("making the tenant's identity at store %s: %w", store.Name, err)
+			continue
+		}
+		creds.Stores[store.Name] = identity
+	}
+	return failed
+}

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+
+	"github.com/termintreu/termintreu/api/v1alpha1"
+	"github.com/termintreu/termintreu/internal/plan"
+	"github.com/termintreu/termintreu/internal/resources"
+)
+
+// AnnotationRelease, set to any reason, releases a BookingTenant whose database will never answer again: the
+// finalizer goes without the data having been retained or deleted. Whatever still exists stays in the registries and
+// is purged, expired and ended by the platform's jobs.
+const AnnotationRelease = "booking.termintreu.dev/release"
+
+// finalize retains or deletes what a removed tenant leaves, then lets the object go.
+func (r *TenantReconciler) finalize(ctx context.Context, s *scope) (ctrl.Result, error) {
+	if !controllerutil.ContainsFinalizer(s.tenant, v1alpha1.TenantFinalizer) {
+		return ctrl.Result{}, nil
+	}
+	_, released := s.tenant.Annotations[AnnotationRelease]
+	if s.input.Placement != nil && !released {
+		if err := r.end(ctx, s); err != nil {
+			s.progressing(v1alpha1.ReasonDeleting, fmt.Sprintf(
+				"the data could not be brought to its end: %v; it is retried; annotate the tenant with %s=REASON to let it go regardless", err, AnnotationRelease))
+			if patchErr := r.Status().Update(ctx, s.tenant); client.IgnoreNotFound(patchErr) != nil {
+				return ctrl.Result{}, patchErr
+			}
+			return ctrl.Result{}, err
+		}
+	}
+	before := s.tenant.DeepCopy()
+	controllerutil.RemoveFinalizer(s.tenant, v1alpha1.TenantFinalizer)
+	if err := r.Patch(ctx, s.tenant, client.MergeFrom(before)); client.IgnoreNotFound(err) != nil {
+		return ctrl.Result{}, fmt.Errorf("removing finalizer: %w", err)
+	}
+	return ctrl.Result{}, nil
+}
+
+// end brings the tenant's data to what its deletion policy says. Everything that makes the site serve goes first.
+func (r *TenantReconciler) end(ctx context.Context, s *scope) error {
+	if s.input.Region == nil {
+		return fmt.Errorf("DataRegion %s is gone: create it again", s.tenant.Spec.RegionRef.Name)
+	}
+	if s.tenant.Spec.DeletionPolicy == v1alpha1.DeletionDelete {
+		return r.deleteData(ctx, s)
+	}
+	return r.retainData(ctx, s)
+}
+
+// retainData takes the application's access away, and leaves purge, expiry and audit to go on until the end of the
+// period of category TenantData.
+func (r *TenantReconciler) retainData(ctx context.Context, s *scope) error {
+	until := s.tenant.DeletionTimestamp.Add(tenantDataPeriod(s.input.Policy))
+	server, err := r.serverOf(s)
+	if err != nil {
+		return err
+	}
+	admin, err := r.Databases.Admin(ctx, s.input.Region, server, s.input.Placement.Name)
+	if err != nil {
+		return err
+	}
+	if err := admin.Retain(ctx, s.input.Placement.Schema, until); err != nil {
+		return fmt.Errorf("retaining schema %s: %w", s.input.Placement.Schema, err)
+	}
+	if s.input.Policy != nil {
+		if err := r.retainObjects(ctx, s); err != nil {
+			return err
+		}
+	}
+	r.Recorder.Eventf(s.tenant, nil, corev1.EventTypeNormal, "Retained", "Delete",
+		"The data stays in schema %s without application access; purge, expiry and audit go on until %s", s.input.Placement.Schema, until.UTC().Format(time.DateOnly))
+	return nil
+}
+
+// retainObjects turns the backup job into one that only expires; the purge stays as it is.
+func (r *TenantReconciler) retainObjects(ctx context.Context, s *scope) error {
+	p, err := plan.Build(s.input)
+	if err != nil {
+		return err
+	}
+	creds, err := r.credentials(ctx, p)
+	if err != nil {
+		return err
+	}
+	return r.applyObjects(ctx, s, resources.PlatformObjects(p, *creds, true), nil)
+}
+
+// deleteData removes schema, roles, backups, identities and jobs at once, each verified by what deletes it.
+func (r *TenantReconciler) deleteData(ctx context.Context, s *scope) error {
+	dataID, region := s.input.Placement.Schema, s.input.Region
+	if err := deletePlatformObjects(ctx, r.Client, region.Spec.PlatformNamespace, dataID); err != nil {
+		return err
+	}
+	server, err := r.serverOf(s)
+	if err != nil {
+		return err
+	}
+	admin, err := r.Databases.Admin(ctx, region, server, s.input.Placement.Name)
+	if err != nil {
+		return err
+	}
+	if err := admin.Drop(ctx, dataID); err != nil {
+		return fmt.Errorf("dropping schema %s: %w", dataID, err)
+	}
+	for i := range region.Spec.BackupStores {
+		if err := removeFromStore(ctx, r.Stores, region.Name, &region.Spec.BackupStores[i], dataID); err != nil {
+			return err
+		}
+	}
+	r.Recorder.Eventf(s.tenant, nil, corev1.EventTypeNormal, "Deleted", "Delete", "Schema %s, its roles and its backups are gone", dataID)
+	return nil
+}
+
+func (r *TenantReconciler) serverOf(s *scope) (*v1alpha1.DatabaseServer, error) {
+	for i := range s.input.Region.Spec.DatabaseServers {
+		if server := &s.input.Region.Spec.DatabaseServers[i]; server.Name == s.input.Placement.Server {
+			return server, nil
+		}
+	}
+	return nil, fmt.Errorf("DataRegion %s no longer lists database server %s: restore the entry", s.input.Region.Name, s.input.Placement.Server)
+}
+
+// tenantDataPeriod is the period of category TenantData; the table of requirements gives 30 days where a policy is
+// gone by the time its tenant goes.
+func tenantDataPeriod(policy *v1alpha1.RetentionPolicy) time.Duration {
+	if policy != nil {
+		for _, rule := range policy.Spec.Rules {
+			if period, err := rule.Period.Duration(); err == nil && rule.Category == v1alpha1.CategoryTenantData {
+				return period
+			}
+		}
+	}
+	return 30 * 24 * time.Hour
+}

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/termintreu/termintreu/api/v1alpha1"
+)
+
+// reportEvidence shows the numbers behind the verdicts.
+func reportEvidence(s *scope) {
+	if s.plan == nil {
+		return
+	}
+	status := &s.tenant.Status
+	status.Residency = residencyStatus(s)
+	status.Retention = retentionStatus(s)
+	status.Backup = backupStatus(s)
+}
+
+func residencyStatus(s *scope) *v1alpha1.ResidencyStatus {
+	out := &v1alpha1.ResidencyStatus{MeasuredAt: timeOf(s.evidence.Placements.At)}
+	for _, placement := range s.evidence.Placements.Value {
+		if placement.Node == "" {
+			continue
+		}
+		i := slices.IndexFunc(out.Nodes, func(n v1alpha1.NodeEvidence) bool { return n.Name == placement.Node })
+		if i < 0 {
+			if len(out.Nodes) == 32 {
+				continue
+			}
+			trusted := metav1.ConditionFalse
+			if slices.Contains(s.plan.Region.NodeValues, placement.NodeValue) {
+				trusted = metav1.ConditionTrue
+			}
+			out.Nodes = append(out.Nodes, v1alpha1.NodeEvidence{Name: placement.Node, Value: placement.NodeValue, Trusted: trusted})
+			i = len(out.Nodes) - 1
+		}
+		out.Nodes[i].Pods++
+	}
+	slices.SortFunc(out.Nodes, func(a, b v1alpha1.NodeEvidence) int { return strings.Compare(a.Name, b.Name) })
+	return out
+}
+
+func retentionStatus(s *scope) *v1alpha1.RetentionStatus {
+	sample := s.evidence.Retention
+	out := &v1alpha1.RetentionStatus{MeasuredAt: timeOf(sample.At)}
+	if sample.Err != nil || sample.At.IsZero() {
+		return out
+	}
+	var overdue int64
+	for _, c := range sample.Value.Categories {
+		overdue += c.Overdue
+		entry := v1alpha1.CategoryEvidence{Category: c.Category, Overdue: &c.Overdue, Removed: &c.Removed}
+		if c.Period > 0 {
+			entry.Period = v1alpha1.FormatPeriod(c.Period)
+		}
+		if c.Oldest != nil {
+			entry.Oldest = timeOf(*c.Oldest)
+		}
+		out.Categories = append(out.Categories, entry)
+	}
+	out.Overdue = &overdue
+	if sample.Value.LastPurge != nil {
+		out.LastPurge = timeOf(*sample.Value.LastPurge)
+	}
+	return out
+}
+
+func backupStatus(s *scope) *v1alpha1.BackupStatus {
+	out := &v1alpha1.BackupStatus{}
+	copies := map[time.Time]int{}
+	var oldest time.Time
+	for _, store := range s.plan.Backup.Stores {
+		sample := s.evidence.Stores[store.Name]
+		entry := v1alpha1.BackupStoreEvidence{Name: store.Name, MeasuredAt: timeOf(sample.At), Backups: int32(len(sample.Value.Backups))}
+		for _, snapshot := range sample.Value.Backups {
+			copies[snapshot]++
+		}
+		if len(sample.Value.Backups) > 0 {
+			entry.Newest = timeOf(sample.Value.Backups[0])
+		}
+		if v := sample.Value.OldestVersion; v != nil {
+			entry.Oldest = timeOf(*v)
+			if oldest.IsZero() || v.Before(oldest) {
+				oldest = *v
+			}
+		}
+		out.Stores = append(out.Stores, entry)
+	}
+	var last time.Time
+	for snapshot, n := range copies {
+		if n >= len(s.plan.Backup.Stores) && snapshot.After(last) {
+			last = snapshot
+		}
+	}
+	out.Last, out.Oldest = timeOf(last), timeOf(oldest)
+	return out
+}
+
+// timeOf gives an API time of whole seconds, as the API server stores it; nil for the zero time.
+func timeOf(t time.Time) *metav1.Time {
+	if t.IsZero() {
+		return nil
+	}
+	out := metav1.NewTime(t.UTC().Truncate(time.Second))
+	return &out
+}

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/termintreu/termintreu/api/v1alpha1"
+)
+
+// report writes the status once, and only when something of it is news or the verdict must be renewed.
+func (r *TenantReconciler) report(ctx context.Context, s *scope) error {
+	before := s.tenant.DeepCopy()
+	status := &s.tenant.Status
+	status.ObservedGeneration = s.tenant.Generation
+	if err := r.reportLifeCycle(ctx, s); err != nil {
+		return err
+	}
+	if !s.tenant.Spec.Paused {
+		reportParts(s)
+		reportVerdicts(s)
+		reportEvidence(s)
+	}
+	if !r.news(&before.Status, status, s.now) {
+		return nil
+	}
+	if err := r.Status().Patch(ctx, s.tenant, client.MergeFrom(before)); err != nil {
+		return client.IgnoreNotFound(fmt.Errorf("reporting status: %w", err))
+	}
+	r.announce(s, before)
+	return nil
+}
+
+// news tells whether the status must be written: a condition or a number auditors look at first changed, or the
+// verdict is past half its life. Everything else waits for the renewal (invariant 9).
+func (r *TenantReconciler) news(before, after *v1alpha1.BookingTenantStatus, now time.Time) bool {
+	if equality.Semantic.DeepEqual(before, after) {
+		return false
+	}
+	if after.Compliance == nil || after.Compliance.ValidUntil == nil || before.Compliance == nil || before.Compliance.ValidUntil == nil {
+		return true
+	}
+	if now.After(before.Compliance.ValidUntil.Add(-r.MaxEvidenceAge/2)) && after.Compliance.ValidUntil.After(before.Compliance.ValidUntil.Time) {
+		return true
+	}
+	return !equality.Semantic.DeepEqual(lasting(before), lasting(after))
+}
+
+// lasting is a status without what changes at each measurement.
+func lasting(status *v1alpha1.BookingTenantStatus) *v1alpha1.BookingTenantStatus {
+	s := status.DeepCopy()
+	s.Compliance = nil
+	for i := range s.Conditions {
+		if s.Conditions[i].Status == metav1.ConditionTrue {
+			s.Conditions[i].Message = ""
+		}
+	}
+	if s.Residency != nil {
+		s.Residency.MeasuredAt, s.Residency.Nodes = nil, nil
+	}
+	if s.Retention != nil {
+		s.Retention.MeasuredAt, s.Retention.LastPurge = nil, nil
+		for i := range s.Retention.Categories {
+			s.Retention.Categories[i].Oldest, s.Retention.Categories[i].Removed = nil, nil
+		}
+	}
+	if s.Backup != nil {
+		s.Backup.Oldest = nil
+		for i := range s.Backup.Stores {
+			s.Backup.Stores[i] = v1alpha1.BackupStoreEvidence{Name: s.Backup.Stores[i].Name}
+		}
+	}
+	return s
+}
+
+// reportLifeCycle sets the kstatus conditions.
+func (r *TenantReconciler) reportLifeCycle(ctx context.Context, s *scope) error {
+	switch {
+	case s.tenant.Spec.Paused:
+		s.ready(metav1.ConditionUnknown, v1alpha1.ReasonPaused, "spec.paused keeps the operator from changing anything; purge and backup go on")
+	case s.refusal != nil:
+		s.set(v1alpha1.ConditionStalled, metav1.ConditionTrue, s.refusal.Reason, s.refusal.Message)
+		s.set(v1alpha1.ConditionReady, metav1.ConditionFalse, s.refusal.Reason, s.refusal.Message)
+		meta.RemoveStatusCondition(&s.tenant.Status.Conditions, v1alpha1.ConditionReconciling)
+	case s.failure != nil:
+		s.progressing(v1alpha1.ReasonDependencyUnavailable, s.failure.Error())
+	case s.available < s.plan.Instance.Replicas:
+		trusted, err := r.trustedNodes(ctx, &s.plan.Region)
+		if err != nil {
+			return err
+		}
+		if trusted == 0 {
+			s.progressing(v1alpha1.ReasonNoTrustedNode, fmt.Sprintf(
+				"no node carries the label %s with one of the values %s: label a node of region %s that may be trusted, e.g. kubectl label node NODE %s=%s",
+				s.plan.Region.NodeLabel, strings.Join(s.plan.Region.NodeValues, ", "), s.plan.Region.Name, s.plan.Region.NodeLabel, s.plan.Region.NodeValues[0]))
+			return nil
+		}
+		s.progressing(v1alpha1.ReasonProgressing, fmt.Sprintf("%d of %d replicas answer", s.available, s.plan.Instance.Replicas))
+	default:
+		s.ready(metav1.ConditionTrue, v1alpha1.ReasonSucceeded, "everything asked for is in place")
+	}
+	return nil
+}
+
+func (s *scope) set(kind string, status metav1.ConditionStatus, reason, message string) {
+	if len(message) > 4096 {
+		message = message[:4096]
+	}
+	meta.SetStatusCondition(&s.tenant.Status.Conditions, metav1.Condition{
+		Type: kind, Status: status, Reason: reason, Message: message,
+		ObservedGeneration: s.tenant.Generation, LastTransitionTime: metav1.NewTime(s.now),
+	})
+}
+
+func (s *scope) ready(status metav1.ConditionStatus, reason, message string) {
+	s.set(v1alpha1.ConditionReady, status, reason, message)
+	meta.RemoveStatusCondition(&s.tenant.Status.Conditions, v1alpha1.ConditionReconciling)
+	meta.RemoveStatusCondition(&s.tenant.Status.Conditions, v1alpha1.ConditionStalled)
+}
+
+func (s *scope) progressing(reason, message string) {
+	s.set(v1alpha1.ConditionReady, metav1.ConditionFalse, reason, message)
+	s.set(v1alpha1.ConditionReconciling, metav1.ConditionTrue, reason, message)
+	meta.RemoveStatusCondition(&s.tenant.Status.Conditions, v1alpha1.ConditionStalled)
+}
+
+// reportParts tells of database and instance.
+func reportParts(s *scope) {
+	if s.plan == nil {
+		s.set(v1alpha1.ConditionDatabaseReady, metav1.ConditionFalse, v1alpha1.ReasonProgressing, "no database was chosen yet")
+		s.set(v1alpha1.ConditionInstanceAvailable, metav1.ConditionFalse, v1alpha1.ReasonNotServing, "the site does not serve")
+		return
+	}
+	status := &s.tenant.Status
+	status.DataID, status.URL = s.plan.DataID, s.plan.Instance.URL
+	status.Database = s.input.Placement
+	if s.databaseReady {
+		s.set(v1alpha1.ConditionDatabaseReady, metav1.ConditionTrue, v1alpha1.ReasonMigrated, "schema, roles and migrations are in place")
+	} else {
+		s.set(v1alpha1.ConditionDatabaseReady, metav1.ConditionFalse, v1alpha1.ReasonDependencyUnavailable, "the schema could not be brought about; it is retried")
+	}
+	switch wanted := s.plan.Instance.Replicas; {
+	case wanted == 0:
+		s.set(v1alpha1.ConditionInstanceAvailable, metav1.ConditionFalse, v1alpha1.ReasonNotServing, "the site must not serve")
+	case s.available < wanted:
+		s.set(v1alpha1.ConditionInstanceAvailable, metav1.ConditionFalse, v1alpha1.ReasonUnavailable, fmt.Sprintf("%d of %d replicas answer", s.available, wanted))
+	default:
+		s.set(v1alpha1.ConditionInstanceAvailable, metav1.ConditionTrue, v1alpha1.ReasonAvailable, fmt.Sprintf("%d of %d replicas answer", s.available, wanted))
+	}
+}
+
+// reportVerdicts is the only place a compliance condition of a living operator comes from.
+func reportVerdicts(s *scope) {
+	var until time.Time
+	for _, f := range s.findings {
+		s.set(f.Type, f.Status, f.Reason, f.Message)
+		until = f.ValidUntil
+	}
+	checked := metav1.NewTime(s.now.Truncate(time.Second))
+	s.tenant.Status.Compliance = &v1alpha1.ComplianceStatus{CheckedAt: &checked}
+	if !until.IsZero() {
+		s.tenant.Status.Compliance.ValidUntil = timeOf(until)
+	}
+}
+
+// announce tells of each verdict that turned, as an event.
+func (r *TenantReconciler) announce(s *scope, before *v1alpha1.BookingTenant) {
+	for _, c := range s.tenant.Status.Conditions {
+		old := meta.FindStatusCondition(before.Status.Conditions, c.Type)
+		if old != nil && old.Status == c.Status || old == nil && c.Status == metav1.ConditionTrue && c.Type == v1alpha1.ConditionReconciling {
+			continue
+		}
+		kind := corev1.EventTypeNormal
+		if c.Status == metav1.ConditionFalse && c.Type != v1alpha1.ConditionReady && old != nil || c.Type == v1alpha1.ConditionStalled {
+			kind = corev1.EventTypeWarning
+		}
+		note := fmt.Sprintf("%s is %s: %s", c.Type, c.Status, c.Message)
+		if len(note) > 1000 {
+			note = note[:1000]
+		}
+		r.Recorder.Eventf(s.tenant, nil, kind, c.Reason, "Judge", "%s", note)
+	}
+}

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	corev1 "k8s.io/api/core/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+
+	"github.com/termintreu/termintreu/internal/operator"
+)
+
+func newOperator() *cobra.Command {
+	var options operator.Options
+	command := &cobra.Command{
+		Use:   "operator",
+		Short: "Run the operator",
+		Args:  cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			ctx := ctrl.SetupSignalHandler()
+			ctrl.SetLogger(zap.New())
+			config, err := ctrl.GetConfig()
+			if err != nil {
+				return err
+			}
+			mgr, err := operator.New(ctx, config, options)
+			if err != nil {
+				return err
+			}
+			return mgr.Start(ctx)
+		},
+	}
+	flags := command.Flags()
+	commonFlags(flags, &options)
+	flags.StringVar(&options.Image, "image", os.Getenv("TERMINTREU_IMAGE"), "image operands run; the operator's own")
+	flags.StringVar((*string)(&options.ImagePullPolicy), "image-pull-policy", string(corev1.PullIfNotPresent), "image pull policy of operands")
+	flags.DurationVar(&options.MaxEvidenceAge, "max-evidence-age", 15*time.Minute, "evidence older than this proves nothing")
+	flags.DurationVar(&options.MeasureInterval, "measure-interval", time.Minute, "time between two audits of a database, or two listings of a store")
+	flags.IntVar(&options.Workers, "workers", 16, "tenants reconciled at the same time")
+	return command
+}
+
+func newSentinel() *cobra.Command {
+	var options operator.Options
+	command := &cobra.Command{
+		Use:   "sentinel",
+		Short: "Turn verdicts nobody renews to Unknown",
+		Args:  cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			ctx := ctrl.SetupSignalHandler()
+			ctrl.SetLogger(zap.New())
+			config, err := ctrl.GetConfig()
+			if err != nil {
+				return err
+			}
+			mgr, err := operator.NewSentinel(config, options)
+			if err != nil {
+				return err
+			}
+			return mgr.Start(ctx)
+		},
+	}
+	commonFlags(command.Flags(), &options)
+	return command
+}
+
+func commonFlags(flags *pflag.FlagSet, options *operator.Options) {
+	flags.StringVar(&options.Namespace, "namespace", os.Getenv("POD_NAMESPACE"), "namespace of the operator")
+	flags.StringVar(&options.MetricsAddress, "metrics-bind-address", "0", "address of authenticated metrics over HTTPS, such as :8443; 0 for none")
+	flags.StringVar(&options.ProbeAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz")
+	flags.BoolVar(&options.LeaderElection, "leader-elect", false, "let one of several replicas work")
+}

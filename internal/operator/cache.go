@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package operator
+
+import (
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/termintreu/termintreu/internal/resources"
+)
+
+// CacheOptions keeps other people's objects out of memory: of core kinds only what the operator manages is watched,
+// and of nodes and pods only what verdicts need. A Secret of somebody else is never cached.
+func CacheOptions() func(*ctrl.Options) {
+	managed := cache.ByObject{Label: labels.SelectorFromSet(labels.Set{resources.LabelManagedBy: resources.Manager})}
+	byObject := map[client.Object]cache.ByObject{
+		&corev1.Pod{}:  {Label: managed.Label, Transform: slimPod},
+		&corev1.Node{}: {Transform: slimNode},
+	}
+	for _, kind := range []client.Object{
+		&corev1.Secret{}, &corev1.ConfigMap{}, &corev1.Service{}, &corev1.ServiceAccount{}, &appsv1.Deployment{},
+		&batchv1.CronJob{}, &batchv1.Job{}, &networkingv1.Ingress{}, &networkingv1.NetworkPolicy{}, &policyv1.PodDisruptionBudget{},
+	} {
+		byObject[kind] = managed
+	}
+	return func(o *ctrl.Options) {
+		o.Cache.ByObject = byObject
+		o.Cache.DefaultTransform = cache.TransformStripManagedFields()
+	}
+}
+
+// slimPod keeps whose pod it is and where it runs.
+func slimPod(object any) (any, error) {
+	pod, ok := object.(*corev1.Pod)
+	if !ok {
+		return object, nil
+	}
+	slim := &corev1.Pod{TypeMeta: pod.TypeMeta, ObjectMeta: pod.ObjectMeta}
+	slim.ManagedFields = nil
+	slim.Spec.NodeName, slim.Status.Phase = pod.Spec.NodeName, pod.Status.Phase
+	return slim, nil
+}
+
+// slimNode keeps the labels.
+func slimNode(object any) (any, error) {
+	node, ok := object.(*corev1.Node)
+	if !ok {
+		return object, nil
+	}
+	slim := &corev1.Node{TypeMeta: node.TypeMeta, ObjectMeta: node.ObjectMeta}
+	slim.ManagedFields, slim.Annotations = nil, nil
+	return slim, nil
+}

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package operator puts manager, caches, measurements and reconcilers together.
+package operator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"github.com/termintreu/termintreu/api/v1alpha1"
+	"github.com/termintreu/termintreu/controllers"
+	"github.com/termintreu/termintreu/internal/evidence"
+	"github.com/termintreu/termintreu/internal/plan"
+)
+
+// Options of the operator and the sentinel.
+type Options struct {
+	// Image operands run; the operator's own.
+	Image           string
+	ImagePullPolicy corev1.PullPolicy
+	// Namespace of the operator, where admin Secrets live.
+	Namespace string
+	// MaxEvidenceAge is how old evidence may be before it proves nothing.
+	MaxEvidenceAge time.Duration
+	// MeasureInterval between two audits of a database, or two listings of a store.
+	MeasureInterval time.Duration
+	// Workers that reconcile tenants at the same time.
+	Workers int
+	// MetricsAddress and ProbeAddress to listen on; "0" for none.
+	MetricsAddress, ProbeAddress string
+	// LeaderElection lets one of several replicas work.
+	LeaderElection bool
+}
+
+// Validate refuses options that contradict each other.
+func (o *Options) Validate() error {
+	switch {
+	case o.Image == "":
+		return errors.New("--image is empty: name the image operands run, which is the operator's own")
+	case o.Namespace == "":
+		return errors.New("--namespace is empty: name the namespace admin Secrets live in, or set POD_NAMESPACE")
+	case o.MaxEvidenceAge < 3*o.MeasureInterval:
+		return fmt.Errorf("--max-evidence-age (%s) must be at least three times --measure-interval (%s), or one failed measurement makes every verdict Unknown", o.MaxEvidenceAge, o.MeasureInterval)
+	}
+	return nil
+}
+
+// Scheme of the kinds the operator reads and writes.
+func Scheme() *runtime.Scheme {
+	scheme := runtime.NewScheme()
+	utilruntime.Must(clientgoscheme.AddToScheme(scheme))
+	utilruntime.Must(v1alpha1.AddToScheme(scheme))
+	return scheme
+}
+
+// New makes the operator's manager; Start runs it.
+func New(ctx context.Context, config *rest.Config, o Options) (manager.Manager, error) {
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	mgr, err := newManager(config, o, "termintreu-operator", CacheOptions())
+	if err != nil {
+		return nil, err
+	}
+	if err := controllers.SetupIndexes(ctx, mgr); err != nil {
+		return nil, err
+	}
+	changed := make(chan event.TypedGenericEvent[string], 4096)
+	book := evidence.NewBook(func(dataID string) { changed <- event.TypedGenericEvent[string]{Object: dataID} })
+	databases := &controllers.Databases{Secrets: mgr.GetAPIReader(), Namespace: o.Namespace}
+	stores := &controllers.Stores{Secrets: mgr.GetAPIReader(), Namespace: o.Namespace}
+	leftovers := &controllers.Leftovers{Client: mgr.GetClient(), Databases: databases, Stores: stores, Book: book, Now: time.Now}
+	kick := make(chan struct{}, 1)
+	measurer := &controllers.Measurer{
+		Client: mgr.GetClient(), Databases: databases, Stores: stores, Book: book,
+		Interval: o.MeasureInterval, Timeout: min(o.MeasureInterval, time.Minute), Kick: kick, Done: leftovers.Sweep,
+	}
+	if err := mgr.Add(measurer); err != nil {
+		return nil, err
+	}
+	tenants := &controllers.TenantReconciler{
+		Client: mgr.GetClient(), Databases: databases, Stores: stores, Book: book,
+		Recorder: mgr.GetEventRecorder("termintreu"), MaxEvidenceAge: o.MaxEvidenceAge, Now: time.Now,
+		Defaults: plan.Defaults{Image: o.Image, ImagePullPolicy: o.ImagePullPolicy},
+	}
+	regions := &controllers.DataRegionReconciler{Client: mgr.GetClient(), Book: book, Kick: kick, Interval: o.MeasureInterval}
+	policies := &controllers.RetentionPolicyReconciler{Client: mgr.GetClient()}
+	return mgr, errors.Join(
+		tenants.SetupWithManager(mgr, changed, o.Workers), regions.SetupWithManager(mgr), policies.SetupWithManager(mgr))
+}
+
+// NewSentinel makes the manager of the process that expires verdicts nobody renews.
+func NewSentinel(config *rest.Config, o Options) (manager.Manager, error) {
+	mgr, err := newManager(config, o, "termintreu-sentinel", nil)
+	if err != nil {
+		return nil, err
+	}
+	sentinel := &controllers.Sentinel{Client: mgr.GetClient(), Grace: 2 * time.Second, Now: time.Now}
+	return mgr, sentinel.SetupWithManager(mgr)
+}
+
+func newManager(config *rest.Config, o Options, name string, cacheOptions func(*ctrl.Options)) (manager.Manager, error) {
+	config = rest.CopyConfig(config)
+	// API Priority and Fairness protects the API server better than a limit of the client's own.
+	config.QPS, config.Burst = -1, -1
+	options := ctrl.Options{
+		Scheme: Scheme(), HealthProbeBindAddress: o.ProbeAddress,
+		LeaderElection: o.LeaderElection, LeaderElectionID: name, LeaderElectionNamespace: o.Namespace, LeaderElectionReleaseOnCancel: true,
+		Metrics: metricsserver.Options{
+			BindAddress: o.MetricsAddress, SecureServing: true, FilterProvider: filters.WithAuthenticationAndAuthorization,
+		},
+	}
+	if cacheOptions != nil {
+		cacheOptions(&options)
+	}
+	mgr, err := ctrl.NewManager(config, options)
+	if err != nil {
+		return nil, err
+	}
+	return mgr, errors.Join(mgr.AddHealthzCheck("ping", healthz.Ping), mgr.AddReadyzCheck("ping", healthz.Ping))
+}
