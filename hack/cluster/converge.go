@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"slices"
@@ -95,6 +96,14 @@ func (c *Cluster) systemManifests() ([]byte, error) {
 // awaitNodes labels the nodes as an administrator, not as the nodes' kubelets
 // would: a node that could say where it is could lie.
 func (c *Cluster) awaitNodes(ctx context.Context) error {
+	for i, n := range c.Spec.Nodes {
+		// After a restart the API server still believes the last word of
+		// kubelets that are gone.
+		health := fmt.Sprintf("http://127.0.0.1:%d/healthz", kubeletHealthzPort(i))
+		if err := eventually(ctx, time.Minute, func() error { return c.answers(ctx, health) }); err != nil {
+			return fmt.Errorf("%w (see %s)", err, c.file("logs", "kubelet-"+n.Name+".log"))
+		}
+	}
 	wait := []string{"wait", "--for=condition=Ready", "--timeout=120s"}
 	for _, n := range c.Spec.Nodes {
 		label := []string{"label", "--overwrite", "node", n.Name}
@@ -114,13 +123,41 @@ func (c *Cluster) awaitNodes(ctx context.Context) error {
 }
 
 func (c *Cluster) awaitIngress(ctx context.Context) error {
-	for _, spec := range c.Spec.Ingresses {
+	for i, spec := range c.Spec.Ingresses {
 		if _, err := c.kubectl(ctx, nil, "rollout", "status", "deployment/"+ingressClass(spec.Region),
 			"--namespace=ingress", "--timeout=120s"); err != nil {
 			return err
 		}
+		url := "http://" + ingressIP(i) + "/"
+		if err := eventually(ctx, time.Minute, func() error { return c.answers(ctx, url) }); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// answers succeeds when anything inside the cluster's network answers with
+// other than a server error.
+func (c *Cluster) answers(ctx context.Context, url string) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	client, err := c.HTTPClient()
+	if err != nil {
+		return err
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		return err
+	}
+	client.CloseIdleConnections()
+	if response.StatusCode >= http.StatusInternalServerError {
+		return fmt.Errorf("%s: %s", url, response.Status)
+	}
+	return response.Body.Close()
 }
 
 // readyNodes lists the names of the nodes that are ready.

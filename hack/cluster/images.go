@@ -10,12 +10,10 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/termintreu/termintreu/hack/internal/binaries"
 	"github.com/termintreu/termintreu/hack/internal/image"
 	"golang.org/x/sync/errgroup"
 )
@@ -24,20 +22,15 @@ const pauseImage = "localhost/termintreu-pause:1"
 
 type systemImage struct{ ref, archive string }
 
-// buildSystemImages builds the images the cluster itself needs into the cache.
+// buildSystemImages builds the images the cluster itself needs. They are kept
+// with its data: go build does not link again what has not changed.
 func (c *Cluster) buildSystemImages(ctx context.Context) error {
-	cache, err := binaries.CacheDir()
-	if err != nil {
+	if err := os.MkdirAll(c.data("images"), 0o755); err != nil {
 		return err
 	}
-	temp, err := os.MkdirTemp("", "termintreu-images-")
-	if err != nil {
-		return err
-	}
-	defer func() { _ = os.RemoveAll(temp) }()
 	c.images = map[string]systemImage{}
 	for _, name := range []string{"pause", "ingress"} {
-		binary := filepath.Join(temp, name)
+		binary := c.data("images", name)
 		if err := image.GoBuild(ctx, c.root, "./hack/"+name, binary); err != nil {
 			return err
 		}
@@ -46,7 +39,7 @@ func (c *Cluster) buildSystemImages(ctx context.Context) error {
 			return err
 		}
 		sum := sha256.Sum256(raw)
-		built := systemImage{ref: pauseImage, archive: filepath.Join(cache, name+".tar")}
+		built := systemImage{ref: pauseImage, archive: binary + ".tar"}
 		if name != "pause" {
 			// Tagged by content, so that a changed one is rolled out.
 			built.ref = "localhost/termintreu-" + name + ":" + hex.EncodeToString(sum[:6])

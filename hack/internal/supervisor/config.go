@@ -40,7 +40,8 @@ type Process struct {
 	// After is an address inside the namespace, or the path of a Unix socket,
 	// that must accept connections first. It only spares log noise.
 	After string `json:"after,omitempty"`
-	// Stop is the signal that ends it in order; 0 is SIGTERM.
+	// Stop is the signal that ends it in order and is worth waiting for; 0 is
+	// SIGTERM, and little patience.
 	Stop int `json:"stop,omitempty"`
 	// Inputs is a digest of the files it reads, so that a change of them
 	// changes the configuration.

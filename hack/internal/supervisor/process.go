@@ -34,17 +34,17 @@ func (s *supervisor) runOnce(ctx context.Context, p Process, status *ProcessStat
 		return err
 	case <-ctx.Done():
 	}
-	stop := syscall.SIGTERM
+	stop, grace := syscall.SIGTERM, defaultGrace
 	if p.Stop != 0 {
-		stop = syscall.Signal(p.Stop)
+		stop, grace = syscall.Signal(p.Stop), stopGrace
 	}
 	_ = cmd.Process.Signal(stop)
 	select {
 	case err := <-ended:
 		return err
-	case <-time.After(stopGrace):
+	case <-time.After(grace):
 		_ = cmd.Process.Kill()
-		return fmt.Errorf("killed after %s: %w", stopGrace, <-ended)
+		return fmt.Errorf("killed after %s: %w", grace, <-ended)
 	}
 }
 

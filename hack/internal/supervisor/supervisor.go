@@ -17,9 +17,14 @@ import (
 	"github.com/termintreu/termintreu/hack/internal/netns"
 )
 
-// stopGrace is how long processes have to end in order: long enough for
-// PostgreSQL's checkpoint, short enough to wait for.
-const stopGrace = 10 * time.Second
+const (
+	// defaultGrace is how long a process has to end in order. The API server
+	// would wait a minute for watches to end, which nobody ends.
+	defaultGrace = 2 * time.Second
+	// stopGrace is that time for a process with a stop signal of its own:
+	// long enough for PostgreSQL's checkpoint.
+	stopGrace = 10 * time.Second
+)
 
 type supervisor struct {
 	config Config
