@@ -57,3 +57,11 @@ func NewExpiry(document *settings.Instance) (Expiry, error) {
 	}
 	return Expiry{periods[v1alpha1.CategoryHold], periods[v1alpha1.CategoryUnconfirmedBooking]}, nil
 }
+
+// PeriodOf is the period the policy gives a category, or "" when it has no rule for it.
+func PeriodOf(document *settings.Instance, category v1alpha1.Category) v1alpha1.Period {
+	if rule := document.Rule(category); rule != nil {
+		return rule.Period
+	}
+	return ""
+}

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package booking
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/termintreu/termintreu/internal/booking/locale"
+	"github.com/termintreu/termintreu/internal/settings"
+)
+
+// Snapshot is one version of the settings with everything derived from it. It is never changed, only replaced.
+type Snapshot struct {
+	*settings.Instance
+	Catalogue *Catalogue
+	Expiry    Expiry
+	// Languages the site speaks, the first being the default.
+	Languages []string
+}
+
+// NewSnapshot checks a settings document as a whole, so that a bad one is refused before anything of it is served.
+func NewSnapshot(document *settings.Instance) (*Snapshot, error) {
+	snapshot := &Snapshot{Instance: document}
+	var err error
+	if snapshot.Catalogue, err = NewCatalogue(document.Catalogue); err != nil {
+		return nil, fmt.Errorf("catalogue: %w", err)
+	}
+	if snapshot.Expiry, err = NewExpiry(document); err != nil {
+		return nil, fmt.Errorf("notice: %w", err)
+	}
+	for _, tag := range document.Locales {
+		if locale.Get(string(tag)) == nil {
+			return nil, fmt.Errorf("locales: %s is not spoken by this release", tag)
+		}
+		snapshot.Languages = append(snapshot.Languages, string(tag))
+	}
+	if len(snapshot.Languages) == 0 {
+		return nil, errors.New("locales: name at least one")
+	}
+	if document.Database.Schema == "" || document.Database.Host == "" {
+		return nil, errors.New("database: host and schema must be given")
+	}
+	return snapshot, nil
+}

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package web
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"fmt"
+	"html/template"
+	"net/http"
+	"strconv"
+
+	"github.com/termintreu/termintreu/api/v1alpha1"
+	"github.com/termintreu/termintreu/internal/booking"
+	"github.com/termintreu/termintreu/internal/booking/locale"
+)
+
+//go:embed templates/*.html style.css
+var files embed.FS
+
+const stylePath = "/assets/style.css"
+
+var style, styleAddress = loadStyle()
+
+func loadStyle() ([]byte, string) {
+	sheet, err := files.ReadFile("style.css")
+	if err != nil {
+		panic(err)
+	}
+	sum := sha256.Sum256(sheet)
+	return sheet, stylePath + "?v=" + hex.EncodeToString(sum[:6])
+}
+
+func serveStyle(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/css; charset=utf-8")
+	w.Header().Set("Cache-Control", "public, max-age=86400")
+	_, _ = w.Write(style)
+}
+
+// pages are the parsed templates by name, each with the layout around it.
+type pages map[string]*template.Template
+
+func loadPages() *pages {
+	loaded := pages{}
+	for _, name := range []string{"home", "service", "slots", "taken", "contact", "pending", "confirmed", "cancelled", "cancel", "privacy", "message"} {
+		loaded[name] = template.Must(template.ParseFS(files, "templates/layout.html", "templates/"+name+".html"))
+	}
+	return &loaded
+}
+
+// view is what a template sees.
+type view struct {
+	*locale.Locale
+	Snapshot *booking.Snapshot
+	Title    string
+	Style    string
+	// Step of three in a booking, 0 outside.
+	Step      int
+	Languages []languageLink
+	// Controllers responsible for what the page is about.
+	Controllers []v1alpha1.Controller
+	Body        any
+
+	// title is a key, when Title is not given.
+	title string
+	// anonymous pages say nothing of the address they are shown at.
+	anonymous bool
+	// path after the language, for the links to the other languages.
+	path string
+}
+
+type languageLink struct {
+	Tag, Name, Address string
+	Current            bool
+}
+
+// Steps of a booking, for the layout.
+func (v view) Steps() []int { return []int{1, 2, 3} }
+
+// StepKey names a step.
+func (v view) StepKey(n int) string { return "step." + strconv.Itoa(n) }
+
+// render writes a page at once or, when its template fails, not at all.
+func (s *Site) render(w http.ResponseWriter, r *request, status int, name string, v view) error {
+	v.Locale, v.Snapshot, v.Style = r.locale, r.snapshot, styleAddress
+	if v.Title == "" {
+		v.Title = r.locale.Say(v.title)
+	}
+	if v.Controllers == nil {
+		v.Controllers = r.snapshot.Notice.Controllers
+	}
+	for _, tag := range r.snapshot.Languages {
+		address := "/" + tag + "/"
+		if !v.anonymous {
+			address = "/" + tag + v.path
+		}
+		v.Languages = append(v.Languages, languageLink{tag, locale.Get(tag).Say("language.name"), address, tag == r.locale.Tag})
+	}
+	var page bytes.Buffer
+	if err := (*s.pages)[name].ExecuteTemplate(&page, "layout", v); err != nil {
+		return fmt.Errorf("page %s: %w", name, err)
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Content-Language", r.locale.Tag)
+	w.WriteHeader(status)
+	_, _ = w.Write(page.Bytes())
+	return nil
+}
+
+// controllersOf gives the controller of an office alone: the notice of a page names who is responsible for it (A2).
+func controllersOf(snapshot *booking.Snapshot, office *booking.Office) []v1alpha1.Controller {
+	if office == nil {
+		return nil
+	}
+	for _, controller := range snapshot.Notice.Controllers {
+		if controller.Name == office.Controller {
+			return []v1alpha1.Controller{controller}
+		}
+	}
+	return nil
+}
