@@ -100,7 +100,7 @@ func TestAPgDumpThatFailsInTheMiddleLeavesNothing(t *testing.T) {
 	program := filepath.Join(t.TempDir(), "pg_dump")
 	must(t, os.WriteFile(program, []byte(`#!/bin/sh
 [ "$1" = --version ] && exec pg_dump --version
-head -c 30000000 /dev/urandom
+head -c 20000000 /dev/urandom
 pg_dump "$@" | head -c 1000
 echo "pg_dump: error: Dumping the contents of table failed: PQgetResult() failed." >&2
 echo "pg_dump: detail: Error message from server: Key (name)=(Geheimnis)" >&2

@@ -118,11 +118,11 @@ func (j *job) backup(ctx context.Context) error {
 	defer d.close()
 	// Before pg_dump begins, so before its snapshot: the period ends rather early than late.
 	start := j.Now().UTC().Truncate(time.Second)
-	uploaded, err := j.upload(ctx, d, recipients, start)
+	taken, err := j.upload(ctx, d, recipients, start)
 	if err != nil {
 		return err
 	}
-	j.result.SnapshotStart, j.result.Size, j.result.SHA256 = &start, uploaded.size, uploaded.sha256
+	j.result.SnapshotStart, j.result.Size, j.result.SHA256 = &start, taken.size, taken.sha256
 	j.result.ServerVersion, j.result.ClientVersion = d.serverVersion, d.clientVersion
 	j.verifyAll(ctx)
 	j.repairAll(ctx)

@@ -19,7 +19,7 @@ import (
 )
 
 // jobMemory makes the garbage collector keep a backup within 64 MiB, whatever the size of the tenant.
-const jobMemory = 56 << 20
+const jobMemory = 40 << 20
 
 // terminationLog is where Kubernetes takes a container's last words from; they show in the pod's status.
 const terminationLog = "/dev/termination-log"

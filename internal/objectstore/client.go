@@ -75,7 +75,7 @@ func New(config Config) (*Client, error) {
 	c.s3 = s3.New(s3.Options{
 		BaseEndpoint: aws.String(config.Endpoint), Region: config.SigningRegion, UsePathStyle: true,
 		Credentials: aws.CredentialsProviderFunc(c.credentials), HTTPClient: c.http,
-		Retryer: retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts, o.MaxBackoff = 3, 2*time.Second }),
+		Retryer: retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts, o.MaxBackoff = 3, time.Second/2 }),
 		// Our own SHA-256 over what is read back says more than a store's checksum of what it received.
 		RequestChecksumCalculation: aws.RequestChecksumCalculationWhenRequired,
 		ResponseChecksumValidation: aws.ResponseChecksumValidationWhenRequired,

@@ -15,10 +15,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 )
 
-// PartSize is the size in bytes of every part but the last.
-const PartSize = 8 << 20
+// PartSize is the size in bytes of every part but the last: the smallest S3 allows, since parts are our memory.
+const PartSize = 5 << 20
 
-// maxParts is S3's own limit; it bounds an object to 78 GiB.
+// maxParts is S3's own limit; it bounds an object to 48 GiB.
 const maxParts = 10000
 
 // Upload writes one object part by part. Nothing of it can be read before Complete has returned nil. It is used by one
