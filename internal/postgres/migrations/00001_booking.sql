@@ -23,6 +23,9 @@ CREATE TABLE appointment (
         EXCLUDE USING gist (office WITH =, counter WITH =, tstzrange(starts_at, ends_at) WITH &&)
         WHERE (state <> 'cancelled')
 );
+-- The two start events of the purge: creation while nothing is agreed, then the end or the cancellation.
+CREATE INDEX appointment_unconfirmed ON appointment (created_at) WHERE state IN ('held', 'pending');
+CREATE INDEX appointment_ended ON appointment (least(ends_at, cancelled_at));
 
 CREATE TABLE contact (
     appointment_id uuid        NOT NULL PRIMARY KEY REFERENCES appointment ON DELETE CASCADE,
@@ -48,6 +51,8 @@ CREATE TABLE mail_outbox (
     attempts        integer     NOT NULL DEFAULT 0,
     failed_at       timestamptz
 );
+-- Deleting an appointment looks for its mail.
+CREATE INDEX mail_outbox_appointment ON mail_outbox (appointment_id);
 
 -- Kept only where the policy has a rule for it (A3); the referrer is not stored at all, nor any path with a secret.
 CREATE TABLE access_log (
@@ -59,3 +64,5 @@ CREATE TABLE access_log (
     route      text        NOT NULL,
     status     integer     NOT NULL
 );
+-- Only rows that still say something about a person: what was stripped is never looked at again.
+CREATE INDEX access_log_personal ON access_log (created_at) WHERE address IS NOT NULL OR user_agent IS NOT NULL;

@@ -45,6 +45,8 @@ type Server struct {
 	// AdminUser owns Database, may create roles and databases, and is no superuser.
 	AdminUser, AdminPassword string
 	Database                 string
+	// Binaries is the directory of psql, pg_dump and the others of the server's version.
+	Binaries string
 
 	socketDir string
 	databases atomic.Int32
@@ -143,7 +145,8 @@ func start() (_ *Server, err error) {
 	}
 	server := &Server{
 		Host: "localhost", Port: port, CABundle: caBundle,
-		AdminUser: adminUser, AdminPassword: password(), Database: database, socketDir: dir,
+		AdminUser: adminUser, AdminPassword: password(), Database: database,
+		Binaries: bin, socketDir: dir,
 	}
 	if server.alive, err = launch(ctx, bin, dir, port, account); err != nil {
 		return nil, err

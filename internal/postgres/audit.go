@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package postgres
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/termintreu/termintreu/api/v1alpha1"
+)
+
+// auditChunk is how many schemas the audit locks before it commits: about 30 locks each.
+const auditChunk = 50
+
+// Audit is what was measured of every tenant of a database.
+type Audit struct {
+	// MeasuredAt is the start of the measurement by the database's clock.
+	MeasuredAt time.Time
+	Tenants    []TenantAudit
+}
+
+// TenantAudit is what was measured of one tenant. Err is set when its schema could not be read: nothing else below
+// LastPurge is known then, and zero must not be concluded from it (invariant 7).
+type TenantAudit struct {
+	Registered
+	Err error
+	// LastPurge is when the last category that has a rule was last found free of due records; nil when one never was.
+	LastPurge  *time.Time
+	Categories []CategoryAudit
+}
+
+// CategoryAudit counts the records of one category the schema stores.
+type CategoryAudit struct {
+	Category v1alpha1.Category
+	// Uncovered tells that no rule gives a period; Period and Action are empty then and nothing counts as overdue.
+	Uncovered bool
+	Period    time.Duration
+	Action    v1alpha1.Action
+	// Rows stored; of AccessLog under Strip only those that still hold an address or a user agent.
+	Rows int64
+	// Due records are past their period; Overdue ones are past the tolerance too.
+	Due, Overdue int64
+	// Oldest is the earliest start event, nil when nothing is stored.
+	Oldest *time.Time
+	// Removed by the last finished purge.
+	Removed int64
+}
+
+type auditDocument struct {
+	MeasuredAt time.Time `json:"measured_at"`
+	Tenants    []struct {
+		DataID        string             `json:"data_id"`
+		Namespace     string             `json:"namespace"`
+		Name          string             `json:"name"`
+		UID           string             `json:"uid"`
+		SpecHash      string             `json:"spec_hash"`
+		SchemaVersion int64              `json:"schema_version"`
+		RetainedSince *time.Time         `json:"retained_since"`
+		RetainedUntil *time.Time         `json:"retained_until"`
+		Categories    []categoryDocument `json:"categories"`
+		Failure       string             `json:"failure"`
+	} `json:"tenants"`
+}
+
+type categoryDocument struct {
+	Category v1alpha1.Category `json:"category"`
+	Period   *float64          `json:"period"`
+	Action   v1alpha1.Action   `json:"action"`
+	Stored   int64             `json:"stored"`
+	Due      int64             `json:"due"`
+	Overdue  int64             `json:"overdue"`
+	Oldest   *time.Time        `json:"oldest"`
+	Removed  int64             `json:"removed"`
+	PurgedAt *time.Time        `json:"purged_at"`
+}
+
+// Audit measures every tenant of the database in one round trip.
+func (a *Admin) Audit(ctx context.Context) (*Audit, error) {
+	var report []byte
+	if err := a.pool.QueryRow(ctx, "CALL termintreu.audit($1, NULL)", auditChunk).Scan(&report); err != nil {
+		return nil, fmt.Errorf("auditing database %s: %w", a.name, err)
+	}
+	var document auditDocument
+	if err := json.Unmarshal(report, &document); err != nil {
+		return nil, fmt.Errorf("auditing database %s: %w", a.name, err)
+	}
+	audit := &Audit{MeasuredAt: document.MeasuredAt, Tenants: make([]TenantAudit, 0, len(document.Tenants))}
+	for _, t := range document.Tenants {
+		tenant := TenantAudit{Registered: Registered{
+			DataID: t.DataID, Namespace: t.Namespace, Name: t.Name, UID: t.UID, SpecHash: t.SpecHash,
+			SchemaVersion: t.SchemaVersion, RetainedSince: t.RetainedSince, RetainedUntil: t.RetainedUntil,
+		}}
+		switch {
+		case t.Failure != "":
+			tenant.Err = fmt.Errorf("schema %s cannot be read (SQLSTATE %s)", t.DataID, t.Failure)
+		case len(t.Categories) == 0:
+			tenant.Err = fmt.Errorf("schema %s stores no category", t.DataID)
+		default:
+			tenant.measure(t.Categories)
+		}
+		audit.Tenants = append(audit.Tenants, tenant)
+	}
+	return audit, nil
+}
+
+func (t *TenantAudit) measure(categories []categoryDocument) {
+	everPurged := true
+	for _, c := range categories {
+		category := CategoryAudit{
+			Category: c.Category, Uncovered: c.Period == nil, Action: c.Action, Rows: c.Stored,
+			Due: c.Due, Overdue: c.Overdue, Oldest: c.Oldest, Removed: c.Removed,
+		}
+		if c.Period != nil {
+			category.Period = time.Duration(*c.Period * float64(time.Second))
+			everPurged = everPurged && c.PurgedAt != nil
+		}
+		if c.Period != nil && c.PurgedAt != nil && (t.LastPurge == nil || c.PurgedAt.Before(*t.LastPurge)) {
+			t.LastPurge = c.PurgedAt
+		}
+		t.Categories = append(t.Categories, category)
+	}
+	if !everPurged {
+		t.LastPurge = nil
+	}
+}

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package postgres
+
+import (
+	"context"
+	"embed"
+	"fmt"
+	"strconv"
+	"strings"
+	"text/template"
+)
+
+// firstGrantOptions is the PostgreSQL release whose GRANT of a role says what it gives.
+const firstGrantOptions = 160000
+
+const defaultConnectionLimit = 20
+
+//go:embed sql/*.sql
+var templates embed.FS
+
+var statements = template.Must(template.ParseFS(templates, "sql/roles.sql", "sql/rules.sql", "sql/grants.sql"))
+
+// role is a role as the templates see it: everything in it is quoted.
+type role struct {
+	Ident    string
+	Exists   bool
+	Verifier string
+	Limit    int
+	Settings []setting
+}
+
+type setting struct{ Name, Value string }
+
+type rule struct {
+	Category, StartEvent, Action string
+	Seconds                      int64
+}
+
+// layout is a tenant as the templates see it: everything in it is quoted.
+type layout struct {
+	ID, Namespace, Name, UID string
+	Schema, Operator, Group  string
+	Owner, Retention, Backup role
+	Logins                   []role
+	Apps                     string
+	Rules                    []rule
+	ToleranceSeconds         int64
+	// Membership says, where the server knows the words, that the operator may act as the owner.
+	Membership string
+}
+
+// found is what the catalogue says of a tenant before anything is changed.
+type found struct {
+	serverVersion int
+	schema        bool
+	version       int
+	retained      bool
+	roles         map[string]bool
+}
+
+// Ensure creates or mends everything a tenant has in the database: registry row, roles, schema, migrations, grants,
+// rules; and records SpecHash last. It may run any number of times, be killed at any point, and run at once, for the
+// same tenant too. A tenant whose contract has ended gives ErrRetained.
+func (a *Admin) Ensure(ctx context.Context, tenant Tenant) error {
+	if err := tenant.check(); err != nil {
+		return fmt.Errorf("tenant %s: %w", tenant.DataID, err)
+	}
+	err := a.locked(ctx, tenant.DataID, func(s *session) error {
+		state, err := s.find(ctx, tenant.DataID)
+		if err != nil {
+			return err
+		}
+		if state.retained {
+			return ErrRetained
+		}
+		plan, err := a.layout(&tenant, state)
+		if err != nil {
+			return err
+		}
+		if state.schema && state.version < SchemaVersion {
+			return a.mend(ctx, s, &tenant, plan)
+		}
+		return s.create(ctx, &tenant, plan, !state.schema)
+	})
+	if err != nil {
+		return fmt.Errorf("tenant %s in database %s: %w", tenant.DataID, a.name, err)
+	}
+	return nil
+}
+
+// create makes a tenant from nothing, or mends one whose schema is current, in one round trip of two transactions.
+func (s *session) create(ctx context.Context, tenant *Tenant, plan *layout, fresh bool) error {
+	var sql strings.Builder
+	if err := render(&sql, "roles.sql", plan); err != nil {
+		return err
+	}
+	sql.WriteString("BEGIN;\n")
+	if err := render(&sql, "rules.sql", plan); err != nil {
+		return err
+	}
+	fmt.Fprintf(&sql, "SET LOCAL ROLE %s;\n", plan.Owner.Ident)
+	if fresh {
+		schema, err := freshSchema()
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(&sql, "SET LOCAL search_path = %s, pg_temp;\n%s\nSET LOCAL search_path = %s;\n", plan.Schema, schema, operatorPath)
+	}
+	if err := finish(&sql, tenant, plan); err != nil {
+		return err
+	}
+	_, err := s.exec(ctx, sql.String())
+	return err
+}
+
+// mend upgrades an older schema: goose commits each migration, so the grants follow in a transaction of their own.
+func (a *Admin) mend(ctx context.Context, s *session, tenant *Tenant, plan *layout) error {
+	var before, after strings.Builder
+	if err := render(&before, "roles.sql", plan); err != nil {
+		return err
+	}
+	before.WriteString("BEGIN;\n")
+	if err := render(&before, "rules.sql", plan); err != nil {
+		return err
+	}
+	before.WriteString("COMMIT;")
+	if _, err := s.exec(ctx, before.String()); err != nil {
+		return err
+	}
+	if err := a.upgrade(ctx, tenant.DataID); err != nil {
+		return fmt.Errorf("upgrading the schema: %w", err)
+	}
+	fmt.Fprintf(&after, "BEGIN;\nSET LOCAL ROLE %s;\n", plan.Owner.Ident)
+	if err := finish(&after, tenant, plan); err != nil {
+		return err
+	}
+	_, err := s.exec(ctx, after.String())
+	return err
+}
+
+// finish grants, takes the operator's rights back, and records what was done; it ends the transaction.
+func finish(sql *strings.Builder, tenant *Tenant, plan *layout) error {
+	if err := render(sql, "grants.sql", plan); err != nil {
+		return err
+	}
+	fmt.Fprintf(sql, "RESET ROLE;\nREVOKE %s FROM %s;\n", plan.Owner.Ident, plan.Operator)
+	fmt.Fprintf(sql, "UPDATE termintreu.tenant SET schema_version = %d, spec_hash = %s WHERE data_id = %s\n\tAND (schema_version, spec_hash) IS DISTINCT FROM (%[1]d, %[2]s);\nCOMMIT;",
+		SchemaVersion, literal(tenant.SpecHash), plan.ID)
+	return nil
+}
+
+func render(sql *strings.Builder, name string, plan *layout) error {
+	return statements.ExecuteTemplate(sql, name, plan)
+}
+
+func (s *session) find(ctx context.Context, dataID string) (*found, error) {
+	rows, err := s.exec(ctx, fmt.Sprintf(`SELECT current_setting('server_version_num'),
+		EXISTS (SELECT FROM pg_namespace WHERE nspname = %[1]s),
+		coalesce((SELECT schema_version FROM termintreu.tenant WHERE data_id = %[1]s), 0),
+		EXISTS (SELECT FROM termintreu.tenant WHERE data_id = %[1]s AND retained_since IS NOT NULL),
+		coalesce((SELECT string_agg(rolname, ' ') FROM pg_roles WHERE rolname IN (%[2]s)), '')`,
+		literal(dataID), literals(RolesOf(dataID).all())))
+	if err != nil {
+		return nil, err
+	}
+	row := rows[0]
+	state := &found{schema: row[1] == "t", retained: row[3] == "t", roles: map[string]bool{}}
+	if state.serverVersion, err = strconv.Atoi(row[0]); err != nil {
+		return nil, err
+	}
+	if state.version, err = strconv.Atoi(row[2]); err != nil {
+		return nil, err
+	}
+	for name := range strings.FieldsSeq(row[4]) {
+		state.roles[name] = true
+	}
+	return state, nil
+}
+
+// layout quotes everything and turns passwords into verifiers.
+func (a *Admin) layout(tenant *Tenant, state *found) (*layout, error) {
+	names := RolesOf(tenant.DataID)
+	limit := tenant.ConnectionLimit
+	if limit == 0 {
+		limit = defaultConnectionLimit
+	}
+	plan := &layout{
+		ID: literal(tenant.DataID), Namespace: literal(tenant.Namespace), Name: literal(tenant.Name), UID: literal(tenant.UID),
+		Schema: ident(tenant.DataID), Operator: ident(a.operator), Group: ident(group(a.database)),
+		Owner:            role{Ident: ident(names.Owner), Exists: state.roles[names.Owner]},
+		Apps:             ident(names.AppA) + ", " + ident(names.AppB),
+		ToleranceSeconds: int64(tenant.Tolerance.Seconds()),
+		Membership:       state.membership(),
+	}
+	app := []setting{{"statement_timeout", "10s"}, {"lock_timeout", "5s"}, {"idle_in_transaction_session_timeout", "30s"}}
+	purge := []setting{{"statement_timeout", "60s"}, {"lock_timeout", "5s"}, {"idle_in_transaction_session_timeout", "30s"}}
+	// pg_dump sets its own timeouts and takes as long as it takes.
+	dump := []setting{{"lock_timeout", "30s"}}
+	for _, login := range []struct {
+		name, password string
+		limit          int
+		settings       []setting
+	}{
+		{names.AppA, tenant.AppA, limit, app}, {names.AppB, tenant.AppB, limit, app},
+		{names.Retention, tenant.Retention, 4, purge}, {names.Backup, tenant.Backup, 4, dump},
+	} {
+		r := role{Ident: ident(login.name), Exists: state.roles[login.name], Limit: login.limit, Settings: login.settings}
+		if login.password != "" {
+			verifier, err := scramVerifier(login.password)
+			if err != nil {
+				return nil, fmt.Errorf("role %s: %w", login.name, err)
+			}
+			r.Verifier = literal(verifier)
+		}
+		plan.Logins = append(plan.Logins, r)
+	}
+	plan.Retention, plan.Backup = plan.Logins[2], plan.Logins[3]
+	for _, r := range tenant.Rules {
+		plan.Rules = append(plan.Rules, rule{
+			Category: literal(string(r.Category)), StartEvent: literal(string(r.StartEvent)),
+			Action: literal(string(r.Action)), Seconds: int64(r.Period.Seconds()),
+		})
+	}
+	return plan, nil
+}
+
+// membership: since PostgreSQL 16 whoever creates a role may grant it but is not a member that can act as it.
+func (f *found) membership() string {
+	if f.serverVersion >= firstGrantOptions {
+		return " WITH INHERIT TRUE, SET TRUE"
+	}
+	return ""
+}
