@@ -119,7 +119,7 @@ func auditOf(a *postgres.Audit, at time.Time) evidence.Audit {
 		}
 		for _, c := range t.Categories {
 			record.Retention.Categories = append(record.Retention.Categories, compliance.Category{
-				Category: v1alpha1.Category(c.Category), Period: c.Period, Action: v1alpha1.Action(c.Action),
+				Category: c.Category, Period: c.Period, Action: c.Action,
 				Rows: c.Rows, Overdue: c.Overdue, Oldest: c.Oldest, Removed: c.Removed,
 			})
 		}

@@ -83,7 +83,7 @@ func tenantSpec(p *plan.Plan, creds *resources.Credentials) postgres.Tenant {
 	for _, rule := range p.Database.Rules {
 		if stored[rule.Category] {
 			spec.Rules = append(spec.Rules, postgres.Rule{
-				Category: string(rule.Category), StartEvent: string(rule.StartEvent), Period: rule.Period, Action: string(rule.Action),
+				Category: rule.Category, StartEvent: rule.StartEvent, Period: rule.Period, Action: rule.Action,
 			})
 		}
 	}
@@ -112,9 +112,10 @@ func (r *TenantReconciler) credentials(ctx context.Context, p *plan.Plan) (*reso
 	if err != nil {
 		return nil, err
 	}
-	creds.Instance = settings.Credentials{Username: p.DataID + "_app_a", Password: passwordOf(app)}
-	creds.Retention = settings.Credentials{Username: p.DataID + "_retention", Password: passwordOf(retention)}
-	creds.Backup = settings.Credentials{Username: p.DataID + "_backup", Password: passwordOf(backup)}
+	roles := postgres.RolesOf(p.DataID)
+	creds.Instance = settings.Credentials{Username: roles.AppA, Password: passwordOf(app)}
+	creds.Retention = settings.Credentials{Username: roles.Retention, Password: passwordOf(retention)}
+	creds.Backup = settings.Credentials{Username: roles.Backup, Password: passwordOf(backup)}
 	for _, store := range p.Backup.Stores {
 		idKey, secretKey := settings.StoreKeys(store.Name)
 		if id, secret := backup[idKey], backup[secretKey]; len(id) > 0 && len(secret) > 0 {

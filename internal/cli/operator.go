@@ -3,14 +3,15 @@
 package cli
 
 import (
+	"log/slog"
 	"os"
 	"time"
 
+	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	corev1 "k8s.io/api/core/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
 	"github.com/termintreu/termintreu/internal/operator"
 )
@@ -23,7 +24,7 @@ func newOperator() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			ctx := ctrl.SetupSignalHandler()
-			ctrl.SetLogger(zap.New())
+			ctrl.SetLogger(logr.FromSlogHandler(slog.NewJSONHandler(os.Stderr, nil)))
 			config, err := ctrl.GetConfig()
 			if err != nil {
 				return err
@@ -53,7 +54,7 @@ func newSentinel() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			ctx := ctrl.SetupSignalHandler()
-			ctrl.SetLogger(zap.New())
+			ctrl.SetLogger(logr.FromSlogHandler(slog.NewJSONHandler(os.Stderr, nil)))
 			config, err := ctrl.GetConfig()
 			if err != nil {
 				return err
