@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package instance runs one tenant's booking site: settings, database, mail, and the two ports.
+package instance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/termintreu/termintreu/internal/booking"
+	"github.com/termintreu/termintreu/internal/booking/mailer"
+	"github.com/termintreu/termintreu/internal/booking/store"
+	"github.com/termintreu/termintreu/internal/booking/web"
+	"github.com/termintreu/termintreu/internal/settings"
+)
+
+const (
+	reloadInterval = 3 * time.Second
+	mailInterval   = 2 * time.Second
+	expireInterval = time.Minute
+	shutdownLimit  = 20 * time.Second
+
+	holdBurst  = 20
+	holdRefill = 5 * time.Second
+)
+
+// Options of an instance.
+type Options struct {
+	SettingsFile, DatabaseDir string
+	Listen, InternalListen    string
+	// Drain is how long readiness is false before connections are drained, so that no new ones arrive while closing.
+	Drain time.Duration
+	Log   *slog.Logger
+	// Listening is told the addresses of both ports once they are open.
+	Listening func(site, internal net.Addr)
+}
+
+// Run serves until ctx ends, then drains and returns. It fails when the settings are invalid at the start or a port
+// cannot be opened; the database may come later.
+func Run(ctx context.Context, options Options) error {
+	source, err := NewSource(options.SettingsFile, options.Log)
+	if err != nil {
+		return err
+	}
+	work, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	target := func() settings.Database { return source.Snapshot().Database }
+	bookings, err := store.Open(work, target, options.DatabaseDir)
+	if err != nil {
+		return err
+	}
+	defer bookings.Close()
+	source.OnChange = func(before, after *booking.Snapshot) {
+		if before.Database != after.Database {
+			bookings.Reset()
+		}
+	}
+	counters := newMetrics()
+	access := &accessLog{store: bookings, snapshot: source.Snapshot, log: options.Log, dropped: counters.dropped.Inc,
+		lines: make(chan store.Access, accessQueue)}
+	limit := web.NewLimiter(holdBurst, holdRefill, time.Now)
+	site := web.New(web.Options{Snapshot: source.Snapshot, Store: bookings, Clock: time.Now, Log: options.Log, Limit: limit,
+		Access: access.add, Observe: counters.observe, Event: counters.booked})
+
+	var loops sync.WaitGroup
+	loops.Go(func() { source.Watch(work, reloadInterval) })
+	loops.Go(func() { access.run(work) })
+	loops.Go(func() { send(work, bookings, source.Snapshot, counters, options.Log) })
+	loops.Go(func() { expire(work, bookings, source.Snapshot, counters, limit, options.Log) })
+	var draining atomic.Bool
+	err = listen(ctx, options, site.Handler(), internalHandler(counters, &draining, bookings.Ready), &draining)
+	stop()
+	loops.Wait()
+	return err
+}
+
+func listen(ctx context.Context, options Options, site, internal http.Handler, draining *atomic.Bool) error {
+	public, err := net.Listen("tcp", options.Listen)
+	if err != nil {
+		return fmt.Errorf("opening the site's port: %w", err)
+	}
+	private, err := net.Listen("tcp", options.InternalListen)
+	if err != nil {
+		_ = public.Close()
+		return fmt.Errorf("opening the internal port: %w", err)
+	}
+	servers := map[*http.Server]net.Listener{server(site): public, server(internal): private}
+	failed := make(chan error, len(servers))
+	for server, listener := range servers {
+		go func() { failed <- server.Serve(listener) }()
+	}
+	options.Log.Info("listening", "site", public.Addr().String(), "internal", private.Addr().String())
+	if options.Listening != nil {
+		options.Listening(public.Addr(), private.Addr())
+	}
+	select {
+	case err = <-failed:
+	case <-ctx.Done():
+		draining.Store(true)
+		options.Log.Info("draining")
+		select {
+		case err = <-failed:
+		case <-time.After(options.Drain):
+		}
+	}
+	closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownLimit)
+	defer cancel()
+	for server := range servers {
+		err = errors.Join(err, server.Shutdown(closing))
+	}
+	return err
+}
+
+// server has a limit for everything a client could draw out. Its own error log names clients' addresses and is dropped;
+// requests that reach a handler are logged there.
+func server(handler http.Handler) *http.Server {
+	return &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
+		WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10, ErrorLog: log.New(io.Discard, "", 0)}
+}
+
+func send(ctx context.Context, bookings *store.Store, snapshot func() *booking.Snapshot, counters *metrics, logger *slog.Logger) {
+	sender := &mailer.Sender{Store: bookings, Snapshot: snapshot, Clock: time.Now, Log: logger, Sent: counters.mailed}
+	every(ctx, mailInterval, func() {
+		if err := sender.Drain(ctx); err != nil && ctx.Err() == nil {
+			logger.Error("outbox not read", "error", err.Error())
+		}
+	})
+}
+
+func expire(ctx context.Context, bookings *store.Store, snapshot func() *booking.Snapshot, counters *metrics, limit *web.Limiter, logger *slog.Logger) {
+	every(ctx, expireInterval, func() {
+		limit.Forget()
+		expired, err := bookings.Expire(ctx, snapshot().Expiry)
+		if err != nil && ctx.Err() == nil {
+			logger.Error("expired holds not deleted", "error", err.Error())
+		}
+		counters.bookings.WithLabelValues("expired").Add(float64(expired))
+	})
+}
+
+func every(ctx context.Context, interval time.Duration, work func()) {
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			work()
+		}
+	}
+}
