@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"os"
 	osexec "os/exec"
 	"path/filepath"
 	"strconv"
@@ -219,21 +220,35 @@ func TestNamesOfTenantsAreQuoted(t *testing.T) {
 // dump is what pg_dump says of a schema, rights included, without what names the moment of the dump.
 func dump(t *testing.T, server *pgtest.Server, database, schema string) string {
 	t.Helper()
-	super := server.Superuser(t, database)
-	socket := super.Config().Host
-	command := osexec.CommandContext(t.Context(), filepath.Join(server.Binaries, "pg_dump"), "--schema-only", "--schema="+schema,
-		"--host="+socket, "--port="+strconv.Itoa(int(server.Port)), "--username=postgres", database)
-	var output, complaint bytes.Buffer
-	command.Stdout, command.Stderr = &output, &complaint
-	if err := command.Run(); err != nil {
-		t.Fatalf("pg_dump: %v: %s", err, &complaint)
-	}
+	socket := server.Superuser(t, database).Config().Host
+	output := pgDump(t, server, []string{"PGHOST=" + socket, "PGUSER=postgres"}, "--schema-only", "--schema="+schema, database)
 	var lines []string
-	for line := range strings.SplitSeq(output.String(), "\n") {
+	for line := range strings.SplitSeq(output, "\n") {
 		// \restrict carries a random word.
 		if !strings.HasPrefix(line, "\\") && !strings.HasPrefix(line, "--") && line != "" {
 			lines = append(lines, line)
 		}
 	}
 	return strings.Join(lines, "\n")
+}
+
+// dumpAs dumps a schema the way the backup does.
+func dumpAs(t *testing.T, server *pgtest.Server, database, schema, role, password string) {
+	t.Helper()
+	ca := filepath.Join(t.TempDir(), "ca.crt")
+	must(t, os.WriteFile(ca, []byte(server.CABundle), 0o600))
+	pgDump(t, server, []string{"PGHOST=" + server.Host, "PGUSER=" + role, "PGPASSWORD=" + password, "PGSSLMODE=verify-full", "PGSSLROOTCERT=" + ca},
+		"--format=plain", "--schema="+schema, database)
+}
+
+func pgDump(t *testing.T, server *pgtest.Server, environment []string, arguments ...string) string {
+	t.Helper()
+	command := osexec.CommandContext(t.Context(), filepath.Join(server.Binaries, "pg_dump"), arguments...)
+	command.Env = append(environment, "PGPORT="+strconv.Itoa(int(server.Port)))
+	var output, complaint bytes.Buffer
+	command.Stdout, command.Stderr = &output, &complaint
+	if err := command.Run(); err != nil {
+		t.Fatalf("pg_dump: %v: %s", err, &complaint)
+	}
+	return output.String()
 }
