@@ -8,6 +8,9 @@ import "github.com/spf13/cobra"
 // commands lists a constructor per subcommand.
 var commands = []func() *cobra.Command{
 	newServe,
+	newRetain,
+	newBackup,
+	newExpire,
 	newOperator,
 	newSentinel,
 }
