@@ -57,12 +57,12 @@ func newTenant() postgres.Tenant {
 		AppA: rand.Text(), AppB: rand.Text(), Retention: rand.Text(), Backup: rand.Text(),
 		Tolerance: 10 * minute,
 		Rules: []postgres.Rule{
-			rule(v1alpha1.CategoryHold, v1alpha1.StartCreation, 15 * minute, v1alpha1.ActionDelete),
-			rule(v1alpha1.CategoryUnconfirmedBooking, v1alpha1.StartCreation, 60 * minute, v1alpha1.ActionDelete),
-			rule(v1alpha1.CategoryContact, v1alpha1.StartAppointmentEnd, 30 * day, v1alpha1.ActionDelete),
-			rule(v1alpha1.CategoryAppointment, v1alpha1.StartAppointmentEnd, 30 * day, v1alpha1.ActionAnonymize),
-			rule(v1alpha1.CategoryMailOutbox, v1alpha1.StartSent, 3 * day, v1alpha1.ActionDelete),
-			rule(v1alpha1.CategoryAccessLog, v1alpha1.StartCreation, 7 * day, v1alpha1.ActionStrip),
+			rule(v1alpha1.CategoryHold, v1alpha1.StartCreation, 15*minute, v1alpha1.ActionDelete),
+			rule(v1alpha1.CategoryUnconfirmedBooking, v1alpha1.StartCreation, 60*minute, v1alpha1.ActionDelete),
+			rule(v1alpha1.CategoryContact, v1alpha1.StartAppointmentEnd, 30*day, v1alpha1.ActionDelete),
+			rule(v1alpha1.CategoryAppointment, v1alpha1.StartAppointmentEnd, 30*day, v1alpha1.ActionAnonymize),
+			rule(v1alpha1.CategoryMailOutbox, v1alpha1.StartSent, 3*day, v1alpha1.ActionDelete),
+			rule(v1alpha1.CategoryAccessLog, v1alpha1.StartCreation, 7*day, v1alpha1.ActionStrip),
 		},
 	}
 }

@@ -45,12 +45,12 @@ func newTenancy(t *testing.T) *tenancy {
 	tenant := postgres.Tenant{
 		DataID: "t" + strings.ToLower(rand.Text())[:15], SpecHash: "x", Retention: rand.Text(), AppA: rand.Text(),
 		Rules: []postgres.Rule{
-			rule(v1alpha1.CategoryHold, v1alpha1.StartCreation, 15 * time.Minute, v1alpha1.ActionDelete),
+			rule(v1alpha1.CategoryHold, v1alpha1.StartCreation, 15*time.Minute, v1alpha1.ActionDelete),
 			rule(v1alpha1.CategoryUnconfirmedBooking, v1alpha1.StartCreation, time.Hour, v1alpha1.ActionDelete),
-			rule(v1alpha1.CategoryContact, v1alpha1.StartAppointmentEnd, 30 * day, v1alpha1.ActionDelete),
-			rule(v1alpha1.CategoryAppointment, v1alpha1.StartAppointmentEnd, 30 * day, v1alpha1.ActionAnonymize),
-			rule(v1alpha1.CategoryMailOutbox, v1alpha1.StartSent, 3 * day, v1alpha1.ActionDelete),
-			rule(v1alpha1.CategoryAccessLog, v1alpha1.StartCreation, 7 * day, v1alpha1.ActionStrip),
+			rule(v1alpha1.CategoryContact, v1alpha1.StartAppointmentEnd, 30*day, v1alpha1.ActionDelete),
+			rule(v1alpha1.CategoryAppointment, v1alpha1.StartAppointmentEnd, 30*day, v1alpha1.ActionAnonymize),
+			rule(v1alpha1.CategoryMailOutbox, v1alpha1.StartSent, 3*day, v1alpha1.ActionDelete),
+			rule(v1alpha1.CategoryAccessLog, v1alpha1.StartCreation, 7*day, v1alpha1.ActionStrip),
 		},
 	}
 	must(t, admin.Ensure(t.Context(), tenant))
