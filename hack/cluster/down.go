@@ -127,6 +127,7 @@ func (c *Cluster) removeData() error {
 	for _, name := range own {
 		failed = errors.Join(failed, os.RemoveAll(c.file(name)))
 	}
+	failed = errors.Join(failed, restoreSysctls())
 	// Only when they are empty.
 	_ = os.Remove(c.dir)
 	_ = os.Remove(filepath.Dir(c.data()))

@@ -134,10 +134,7 @@ func (c *Cluster) start(ctx context.Context, p *progress.Printer) error {
 			return err
 		}},
 		{"making the network and cgroups", func(ctx context.Context) error {
-			if err := c.ensureNetwork(ctx); err != nil {
-				return err
-			}
-			return c.ensureCgroups()
+			return errors.Join(c.ensureNetwork(ctx), c.ensureCgroups(), recordSysctls())
 		}},
 		{"starting the supervisor", func(ctx context.Context) error { return c.supervise(ctx, config) }},
 	})
@@ -193,9 +190,7 @@ func (c *Cluster) prepare(ctx context.Context) (supervisor.Config, error) {
 
 func loopback(port int) string { return "127.0.0.1:" + strconv.Itoa(port) }
 
-// supervise starts the supervisor so that it outlives this process. It is a
-// copy of its own: `go run` deletes the program it built, and a test binary
-// has no such command.
+// supervise starts the supervisor so that it outlives this process.
 func (c *Cluster) supervise(ctx context.Context, config supervisor.Config) error {
 	raw, err := json.Marshal(config)
 	if err != nil {
@@ -218,7 +213,7 @@ func (c *Cluster) supervise(ctx context.Context, config supervisor.Config) error
 		return err
 	}
 	defer func() { _ = log.Close() }()
-	cmd := exec.Command(binary, "supervise", c.supervisorFile())
+	cmd := exec.Command(binary, c.supervisorFile())
 	cmd.Dir = "/"
 	cmd.Env = append(os.Environ(), supervisor.Marker+"="+c.id)
 	cmd.Stdout, cmd.Stderr = log, log
@@ -242,7 +237,7 @@ func (c *Cluster) supervise(ctx context.Context, config supervisor.Config) error
 }
 
 func (c *Cluster) buildSupervisor(ctx context.Context, out string) error {
-	cmd := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-o", out, "./hack/local")
+	cmd := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-o", out, "./hack/supervisor")
 	cmd.Dir = c.root
 	if output, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("build the supervisor: %w: %s", err, output)

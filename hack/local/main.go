@@ -6,7 +6,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"os"
 	"os/signal"
@@ -17,7 +16,6 @@ import (
 	"github.com/termintreu/termintreu/hack/internal/binaries"
 	"github.com/termintreu/termintreu/hack/internal/image"
 	"github.com/termintreu/termintreu/hack/internal/progress"
-	"github.com/termintreu/termintreu/hack/internal/supervisor"
 )
 
 func main() {
@@ -38,7 +36,7 @@ func root() *cobra.Command {
 		SilenceErrors: false,
 	}
 	cmd.PersistentFlags().StringVar(&dir, "dir", ".demo", "folder of the cluster")
-	cmd.AddCommand(up(&dir), down(&dir), status(&dir), imageCommand(), loadImage(&dir), assets(), supervise())
+	cmd.AddCommand(up(&dir), down(&dir), status(&dir), imageCommand(), loadImage(&dir), assets(), packagesCommand())
 	return cmd
 }
 
@@ -135,23 +133,6 @@ func assets() *cobra.Command {
 			}
 			_, err = fmt.Fprintln(cmd.OutOrStdout(), dir)
 			return err
-		},
-	}
-}
-
-func supervise() *cobra.Command {
-	return &cobra.Command{
-		Use: "supervise CONFIG", Short: "Keep a cluster's processes running", Hidden: true, Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			raw, err := os.ReadFile(args[0])
-			if err != nil {
-				return err
-			}
-			var config supervisor.Config
-			if err := json.Unmarshal(raw, &config); err != nil {
-				return fmt.Errorf("read %s: %w", args[0], err)
-			}
-			return supervisor.Run(cmd.Context(), config)
 		},
 	}
 }
