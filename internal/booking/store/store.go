@@ -6,22 +6,21 @@ package store
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/termintreu/termintreu/internal/postgres"
 	"github.com/termintreu/termintreu/internal/settings"
 )
 
 const (
 	maxConnections  = 4
-	connectTimeout  = 5 * time.Second
 	idleTime        = 2 * time.Minute
 	lifetime        = 10 * time.Minute
 	attempts        = 5
@@ -63,24 +62,18 @@ func configure(connection *pgx.ConnConfig, target settings.Database, dir string)
 	if err != nil {
 		return err
 	}
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM([]byte(target.CABundle)) {
-		return fmt.Errorf("database %s: the CA bundle holds no certificate", target.Name)
+	verified, err := postgres.OperandConfig(target, credentials)
+	if err != nil {
+		return err
 	}
-	connection.Host, connection.Port, connection.Database = target.Host, uint16(target.Port), target.Name
-	connection.User, connection.Password = credentials.Username, credentials.Password
-	connection.TLSConfig = &tls.Config{RootCAs: roots, ServerName: target.Host, MinVersion: tls.VersionTLS12}
-	connection.Fallbacks = nil // none without TLS (B4)
-	connection.ConnectTimeout = connectTimeout
-	connection.RuntimeParams = map[string]string{
-		"application_name": applicationName,
-		// Pinned in the startup message: nothing a role or database was altered to can redirect us.
-		"search_path":                         pgx.Identifier{target.Schema}.Sanitize() + ", pg_temp",
+	maps.Copy(verified.RuntimeParams, map[string]string{
+		"application_name":                    applicationName,
 		"timezone":                            "UTC",
 		"statement_timeout":                   "10000",
 		"lock_timeout":                        "5000",
 		"idle_in_transaction_session_timeout": "15000",
-	}
+	})
+	*connection = *verified
 	return nil
 }
 
