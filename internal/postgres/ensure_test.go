@@ -132,7 +132,8 @@ func TestEnsureConvergesAfterADeathAtAnyMessage(t *testing.T) {
 	whole := newTenant()
 	must(t, admin.Ensure(t.Context(), whole))
 	want := dump(t, server, database, whole.DataID)
-	for messages := int32(4); ; messages++ {
+	// The first messages only make the connection; the test ends when Ensure needs no more.
+	for messages := int32(8); ; messages++ {
 		tenant, identity := newTenant(), operatorOf(server)
 		var left atomic.Int32
 		left.Store(messages)
@@ -149,6 +150,37 @@ func TestEnsureConvergesAfterADeathAtAnyMessage(t *testing.T) {
 		if died == nil {
 			break
 		}
+	}
+}
+
+func TestEnsureConvergesFromRolesWithoutASchema(t *testing.T) {
+	server, database, admin := prepared(t)
+	tenant := newTenant()
+	super := server.Superuser(t, database)
+	// An uncommitted schema of the same name holds Ensure between its two transactions.
+	exec(t, super, "BEGIN")
+	exec(t, super, "CREATE SCHEMA "+tenant.DataID)
+	ctx, kill := context.WithCancel(t.Context())
+	died := make(chan error, 1)
+	go func() { died <- admin.Ensure(ctx, tenant) }()
+	watcher := server.Superuser(t, database)
+	for !value[bool](t, watcher, `SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)`, postgres.RolesOf(tenant.DataID).Owner) {
+	}
+	kill()
+	if err := <-died; err == nil {
+		t.Fatal("Ensure was not held")
+	}
+	exec(t, super, "ROLLBACK")
+	audit, err := admin.Audit(t.Context())
+	must(t, err)
+	if len(audit.Tenants) != 1 || audit.Tenants[0].Err == nil || audit.Tenants[0].SpecHash != "" {
+		t.Errorf("half a tenant is audited as %+v", audit.Tenants)
+	}
+	must(t, admin.Ensure(t.Context(), tenant))
+	found, err := admin.Lookup(t.Context(), tenant.DataID)
+	must(t, err)
+	if found.SpecHash != tenant.SpecHash {
+		t.Errorf("recorded %+v", found)
 	}
 }
 
