@@ -20,6 +20,10 @@ type ports struct {
 	Ingresses [][2]int `json:"ingresses"`
 }
 
+// Ports are chosen below the range from which the kernel takes those of
+// outgoing connections: one of them could be gone before it is listened on.
+const firstPort, lastPort = 20000, 30000
+
 func readPorts(path string) (ports, error) {
 	var p ports
 	raw, err := os.ReadFile(path)
@@ -47,9 +51,13 @@ func (c *Cluster) choosePorts(ctx context.Context) error {
 				return port
 			}
 		}
-		port := free(ctx, 0)
-		taken[port] = true
-		return port
+		for port := firstPort; port < lastPort; port++ {
+			if !taken[port] && free(ctx, port) != 0 {
+				taken[port] = true
+				return port
+			}
+		}
+		return 0
 	}
 	c.ports = ports{API: choose(last.API), Mail: choose(last.Mail)}
 	for i, spec := range c.Spec.Ingresses {
@@ -68,8 +76,7 @@ func (c *Cluster) choosePorts(ctx context.Context) error {
 	return write(c.file("ports.json"), raw, 0o644)
 }
 
-// free returns the port if nobody listens on it, any free one for 0, and 0
-// when it is taken.
+// free returns the port if nobody listens on it, and 0 when it is taken.
 func free(ctx context.Context, port int) int {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 	if err != nil {
