@@ -111,7 +111,8 @@ func Expire(why string) []Finding {
 	return append(findings, summarize(findings))
 }
 
-// summarize is False when one finding is False, else Unknown when one is Unknown, else True.
+// summarize is False when one finding is False, else Unknown when one is Unknown, else True. It stands as long as the
+// first of the findings that rest on evidence: an Unknown without any has nothing that could run out.
 func summarize(findings []Finding) Finding {
 	summary := Finding{
 		Type: v1alpha1.ConditionCompliant, Status: metav1.ConditionTrue,
@@ -119,8 +120,8 @@ func summarize(findings []Finding) Finding {
 	}
 	var failed, unknown []string
 	for _, f := range findings {
-		if summary.ValidUntil.IsZero() || f.ValidUntil.Before(summary.ValidUntil) {
-			summary.ValidUntil = f.ValidUntil
+		if !f.ValidUntil.IsZero() {
+			summary.support(f.ValidUntil)
 		}
 		line := f.Type + ": " + f.Message
 		switch f.Status {
@@ -147,6 +148,9 @@ func fresh[T any](s Sample[T], what string, f *Finding, clock Clock) bool {
 		f.Reason, f.Message = v1alpha1.ReasonMeasurementFailed, fmt.Sprintf("%s could not be measured: %v", what, s.Err)
 	case s.At.IsZero():
 		f.Reason, f.Message = v1alpha1.ReasonNoEvidence, what+" has not been measured yet"
+	case s.At.Sub(clock.Now) > clock.MaxEvidenceAge:
+		// Evidence from the future would never grow old.
+		f.Reason, f.Message = v1alpha1.ReasonEvidenceStale, fmt.Sprintf("%s was measured at %s, which lies in the future: set the clocks right", what, stamp(s.At))
 	case clock.Now.Sub(s.At) > clock.MaxEvidenceAge:
 		f.Reason, f.Message = v1alpha1.ReasonEvidenceStale, fmt.Sprintf("%s was last measured at %s, which is too long ago", what, stamp(s.At))
 	default:

@@ -4,6 +4,8 @@ package compliance
 
 import (
 	"fmt"
+	"slices"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -28,12 +30,16 @@ func retention(p *plan.Plan, e *Evidence, clock Clock) Finding {
 		case rule == nil && c.Rows > 0:
 			f.fail(v1alpha1.ReasonRuleNotApplied, "%s: %d records stored, but the policy has no rule for them", c.Category, c.Rows)
 		case rule != nil && (c.Period != rule.Period || c.Action != rule.Action):
-			f.fail(v1alpha1.ReasonRuleNotApplied, "%s: the database enforces %s after %s, the policy says %s after %s",
-				c.Category, orNothing(c.Action), c.Period, rule.Action, v1alpha1.FormatPeriod(rule.Period))
+			f.fail(v1alpha1.ReasonRuleNotApplied, "%s: the database enforces %s, the policy says %s",
+				c.Category, promise(c.Action, c.Period), promise(rule.Action, rule.Period))
 		}
 	}
 	if len(e.Retention.Value.Categories) == 0 {
 		f.Status, f.Reason, f.Message = metav1.ConditionUnknown, v1alpha1.ReasonNoEvidence, "the audit found no category to measure"
+		return f
+	}
+	if missing := unaudited(p, e.Retention.Value.Categories); f.Status == "" && len(missing) > 0 {
+		f.Status, f.Reason, f.Message = metav1.ConditionUnknown, v1alpha1.ReasonNoEvidence, fmt.Sprintf("the audit says nothing of %v", missing)
 		return f
 	}
 	if f.Status == "" {
@@ -41,6 +47,23 @@ func retention(p *plan.Plan, e *Evidence, clock Clock) Finding {
 		f.Message = fmt.Sprintf("0 of %d records are overdue in %d categories", stored, len(e.Retention.Value.Categories))
 	}
 	return f
+}
+
+// alwaysStored are the categories every release's schema holds; an audit that leaves one out has not seen all.
+var alwaysStored = []v1alpha1.Category{
+	v1alpha1.CategoryHold, v1alpha1.CategoryUnconfirmedBooking, v1alpha1.CategoryContact, v1alpha1.CategoryAppointment, v1alpha1.CategoryMailOutbox,
+}
+
+// unaudited lists what the policy rules and every schema stores, but the audit did not count.
+func unaudited(p *plan.Plan, audited []Category) []v1alpha1.Category {
+	var missing []v1alpha1.Category
+	for _, category := range alwaysStored {
+		counted := slices.ContainsFunc(audited, func(c Category) bool { return c.Category == category })
+		if !counted && ruleOf(p, category) != nil {
+			missing = append(missing, category)
+		}
+	}
+	return missing
 }
 
 func ruleOf(p *plan.Plan, category v1alpha1.Category) *plan.Rule {
@@ -52,9 +75,9 @@ func ruleOf(p *plan.Plan, category v1alpha1.Category) *plan.Rule {
 	return nil
 }
 
-func orNothing(a v1alpha1.Action) string {
-	if a == "" {
+func promise(action v1alpha1.Action, period time.Duration) string {
+	if period == 0 {
 		return "nothing"
 	}
-	return string(a)
+	return fmt.Sprintf("%s after %s", action, v1alpha1.FormatPeriod(period))
 }

@@ -98,16 +98,36 @@ func (b *Book) PutListing(key StoreKey, listing Listing) {
 		listing.Tenants = old.Tenants
 	}
 	b.listings[key] = listing
+	changed := map[string]bool{}
+	if (old.Err == nil) != (listing.Err == nil) || old.At.IsZero() {
+		b.addAudited(key.Region, changed)
+	}
 	b.mu.Unlock()
-	turned := (old.Err == nil) != (listing.Err == nil) || old.At.IsZero()
 	for dataID, store := range listing.Tenants {
-		if turned || storeDiffers(old.Tenants[dataID], store) {
-			b.notify(dataID)
+		before, known := old.Tenants[dataID]
+		if !known || (old.Err == nil) != (listing.Err == nil) || storeDiffers(before, store) {
+			changed[dataID] = true
 		}
 	}
 	for dataID := range old.Tenants {
 		if _, still := listing.Tenants[dataID]; !still {
-			b.notify(dataID)
+			changed[dataID] = true
+		}
+	}
+	for dataID := range changed {
+		b.notify(dataID)
+	}
+}
+
+// addAudited adds every tenant of a region: a store that stops answering, or answers for the first time, says
+// something of tenants it holds nothing of, too.
+func (b *Book) addAudited(region string, tenants map[string]bool) {
+	for key, audit := range b.audits {
+		if key.Region != region {
+			continue
+		}
+		for dataID := range audit.Records {
+			tenants[dataID] = true
 		}
 	}
 }

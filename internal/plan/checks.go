@@ -3,13 +3,14 @@
 package plan
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"filippo.io/age"
-	cron "github.com/netresearch/go-cron"
+	"github.com/robfig/cron/v3"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 
@@ -40,7 +41,7 @@ func checkNamespace(in *Input) *Refusal {
 	}
 	// A namespace is bound to the region of its oldest tenant, so that node constraints can be stated per namespace.
 	for _, n := range in.Neighbours {
-		if n.Tenant.Namespace == namespace && n.Region != region.Name && n.Created.Before(in.Tenant.CreationTimestamp.Time) {
+		if n.Tenant.Namespace == namespace && n.Region != region.Name && n.olderThan(in.Tenant) {
 			return refuse(v1alpha1.ReasonNamespaceBoundElsewhere, "namespace %s is bound to DataRegion %s by tenant %s: create tenants of %s in another namespace", namespace, n.Region, n.Tenant.Name, region.Name)
 		}
 	}
@@ -58,10 +59,16 @@ func admits(access v1alpha1.NamespaceAccess, namespace string, namespaceLabels m
 	return err == nil && selector.Matches(labels.Set(namespaceLabels))
 }
 
+// olderThan breaks ties by name: a commit creates many tenants within the second that creation times are counted in,
+// and exactly one of two rivals must win.
+func (n *Neighbour) olderThan(tenant *v1alpha1.BookingTenant) bool {
+	created := tenant.CreationTimestamp.Time
+	return n.Created.Before(created) || n.Created.Equal(created) && n.Tenant.String() < tenant.Namespace+"/"+tenant.Name
+}
+
 func checkHosts(in *Input) *Refusal {
 	for _, n := range in.Neighbours {
-		older := n.Created.Before(in.Tenant.CreationTimestamp.Time) ||
-			n.Created.Equal(in.Tenant.CreationTimestamp.Time) && n.Tenant.String() < in.Tenant.Namespace+"/"+in.Tenant.Name
+		older := n.olderThan(in.Tenant)
 		for _, host := range in.Tenant.Spec.Instance.Hosts {
 			if older && slices.Contains(n.Hosts, host) {
 				return refuse(v1alpha1.ReasonHostTaken, "host %s belongs to another tenant since %s: choose another host, or have it released there first", host, n.Created.UTC().Format(time.DateOnly))
@@ -86,7 +93,8 @@ func checkProcessors(in *Input) *Refusal {
 		if err != nil {
 			return refuse(v1alpha1.ReasonInvalidPeriod, "DataRegion %s, processor %s: %v", in.Region.Name, use.processor.Name, err)
 		}
-		if longest+backup > limit {
+		// Subtracted, since the sum of two long periods overflows into the past.
+		if longest > limit-backup {
 			return refuse(v1alpha1.ReasonPolicyExceedsProcessor,
 				"RetentionPolicy %s keeps appointment data %s and backups %s more, but processor %s (%s) may hold it for %s in all: shorten the policy, or use a region whose processors allow it",
 				in.Policy.Name, v1alpha1.FormatPeriod(longest), in.Policy.Spec.Backup.Period, use.processor.Name, use.where, *use.processor.MaximumPeriod)
@@ -157,8 +165,6 @@ func checkBackup(in *Input) *Refusal {
 	return nil
 }
 
-var cronParser = cron.MustNewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow | cron.Descriptor)
-
 func checkSchedules(in *Input) *Refusal {
 	backup, enforcement := in.Tenant.Spec.Backup, in.Policy.Spec.Enforcement
 	if refusal := checkSchedule("spec.backup.schedule", string(backup.Schedule), backup.TimeZone, in.Now); refusal != nil {
@@ -168,20 +174,36 @@ func checkSchedules(in *Input) *Refusal {
 }
 
 func checkSchedule(where, schedule, zone string, now time.Time) *Refusal {
-	if strings.Contains(strings.ToUpper(schedule), "TZ=") {
+	if strings.Contains(strings.ToUpper(schedule), "TZ") {
 		return refuse(v1alpha1.ReasonInvalidSchedule, "%s carries a time zone: write it in the timeZone field beside it", where)
 	}
-	parsed, err := cronParser.Parse(schedule)
+	parsed, err := parseCron(schedule)
 	if err != nil {
 		return refuse(v1alpha1.ReasonInvalidSchedule, "%s %q cannot be read (%v): write five cron fields (minute hour day month weekday), such as '15 2 * * *'", where, schedule, err)
 	}
-	if parsed.Next(now).IsZero() {
+	// An interval counts from whenever the CronJob was last touched, so nobody could say when a purge is due.
+	if _, interval := parsed.(cron.ConstantDelaySchedule); interval {
+		return refuse(v1alpha1.ReasonInvalidSchedule, "%s %q is an interval without times of day: write five cron fields, such as '0 */12 * * *'", where, schedule)
+	}
+	// Asked in UTC: whether a day ever comes depends on no clock change, and this parser's search stumbles over some.
+	if parsed.Next(now.UTC()).IsZero() {
 		return refuse(v1alpha1.ReasonInvalidSchedule, "%s %q names a day that never comes: choose one that exists", where, schedule)
 	}
 	if _, err := time.LoadLocation(zone); err != nil || zone == "Local" {
 		return refuse(v1alpha1.ReasonInvalidSchedule, "the time zone %q beside %s does not exist: write an IANA name, such as Europe/Zurich", zone, where)
 	}
 	return nil
+}
+
+// parseCron reads a schedule as the API server will, with the same parser and, since that one panics on some input, the
+// same recovery: what passes here is never refused there, and means the same.
+func parseCron(schedule string) (parsed cron.Schedule, err error) {
+	defer func() {
+		if recover() != nil {
+			err = errors.New("it is malformed")
+		}
+	}()
+	return cron.ParseStandard(schedule)
 }
 
 // checkCatalogue refuses what CEL cannot see: calendars and periods.
@@ -195,8 +217,14 @@ func checkCatalogue(in *Input) *Refusal {
 			return refuse(v1alpha1.ReasonInvalidCatalogue, "office %s: slotLength must be a period of at most a day, such as 15m", office.Name)
 		}
 		for _, closure := range office.Closures {
-			if _, err := time.Parse(time.DateOnly, string(closure.From)); err != nil {
-				return refuse(v1alpha1.ReasonInvalidCatalogue, "office %s: closure from %s is a day that does not exist", office.Name, closure.From)
+			last := closure.From
+			if closure.Until != nil {
+				last = *closure.Until
+			}
+			for _, day := range []v1alpha1.Date{closure.From, last} {
+				if _, err := time.Parse(time.DateOnly, string(day)); err != nil {
+					return refuse(v1alpha1.ReasonInvalidCatalogue, "office %s: a closure names %s, a day that does not exist: write a day of the calendar as YYYY-MM-DD", office.Name, day)
+				}
 			}
 		}
 		if refusal := checkFits(office, catalogue.Services); refusal != nil {
