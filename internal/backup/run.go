@@ -93,7 +93,8 @@ func Run(ctx context.Context, options Options) (Result, error) {
 	j := newJob(options)
 	backupErr := j.backup(ctx)
 	if backupErr != nil {
-		j.result.Error = backupErr.Error()
+		// Kubernetes keeps 4 KiB of the result.
+		j.result.Error = backupErr.Error()[:min(len(backupErr.Error()), 1000)]
 		backupErr = fmt.Errorf("backing up %s: %w", options.Settings.DataID, backupErr)
 	}
 	return *j.result, errors.Join(backupErr, j.copyErrors(), j.expire(ctx))
