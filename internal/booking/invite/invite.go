@@ -50,5 +50,5 @@ func File(appointment *booking.Appointment, office *booking.Office, words *local
 		event.SetStatus(ics.ObjectStatusCancelled)
 		event.SetSequence(1)
 	}
-	return calendar.Serialize()
+	return calendar.Serialize(ics.WithNewLineWindows) // RFC 5545 wants CRLF
 }

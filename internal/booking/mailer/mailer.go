@@ -5,6 +5,7 @@ package mailer
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -133,7 +134,8 @@ func Compose(snapshot *booking.Snapshot, next *store.Mail, now time.Time) (*mail
 		return nil, err
 	}
 	message.SetDateWithValue(now)
-	message.SetMessageID()
+	// The sender's domain, not the pod's name, which says nothing to anybody outside.
+	message.SetMessageIDWithValue(rand.Text() + snapshot.Mail.From[strings.LastIndex(snapshot.Mail.From, "@"):])
 	message.SetGenHeader("Auto-Submitted", "auto-generated")
 	message.SetGenHeader("Content-Language", words.Tag)
 	start := appointment.Start.UTC()

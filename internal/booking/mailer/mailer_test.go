@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package mailer_test
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/pem"
+	"io"
+	"log/slog"
+	"math/big"
+	"mime"
+	"mime/multipart"
+	"net"
+	"net/mail"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/emersion/go-smtp"
+
+	"github.com/termintreu/termintreu/internal/booking"
+	"github.com/termintreu/termintreu/internal/booking/internal/fixture"
+	"github.com/termintreu/termintreu/internal/booking/mailer"
+	"github.com/termintreu/termintreu/internal/booking/store"
+	"github.com/termintreu/termintreu/internal/settings"
+)
+
+// relay is a mail relay that keeps what it gets, or refuses it.
+type relay struct {
+	mutex   sync.Mutex
+	mails   []string
+	refusal *smtp.SMTPError
+}
+
+func (r *relay) NewSession(*smtp.Conn) (smtp.Session, error) { return &session{r}, nil }
+
+type session struct{ relay *relay }
+
+func (s *session) Mail(string, *smtp.MailOptions) error { return nil }
+func (s *session) Rcpt(string, *smtp.RcptOptions) error {
+	if s.relay.refusal != nil {
+		return s.relay.refusal
+	}
+	return nil
+}
+func (s *session) Data(r io.Reader) error {
+	raw, err := io.ReadAll(r)
+	s.relay.mutex.Lock()
+	defer s.relay.mutex.Unlock()
+	s.relay.mails = append(s.relay.mails, string(raw))
+	return err
+}
+func (s *session) Reset()        {}
+func (s *session) Logout() error { return nil }
+
+// certificate for localhost that is its own authority.
+func certificate(t *testing.T) (tls.Certificate, string) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"localhost"}, IsCA: true, BasicConstraintsValid: true,
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+}
+
+func serve(t *testing.T, r *relay, encrypted bool) *settings.Mail {
+	t.Helper()
+	pair, bundle := certificate(t)
+	server := smtp.NewServer(r)
+	server.Domain = "localhost"
+	if encrypted {
+		server.TLSConfig = &tls.Config{Certificates: []tls.Certificate{pair}}
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { _ = server.Serve(listener) }()
+	t.Cleanup(func() { _ = server.Close() })
+	return &settings.Mail{Host: "localhost", Port: int32(listener.Addr().(*net.TCPAddr).Port), From: "termine@example.org", CABundle: bundle}
+}
+
+// booked confirms a booking in a language and gives its token.
+func booked(t *testing.T, tenant *fixture.Tenant, language string) string {
+	t.Helper()
+	expiry := booking.Expiry{Hold: time.Hour, Unconfirmed: time.Hour}
+	begin := time.Now().Add(48 * time.Hour).Truncate(time.Hour)
+	token := booking.NewNonce()
+	hold := store.Hold{Office: "einwohneramt", Service: "ausweis", Channel: "OnSite", Counters: 2, Locale: language, Token: token,
+		Slot: booking.Slot{Start: begin, End: begin.Add(time.Hour)}}
+	contact := booking.Contact{GivenName: "Zoë", FamilyName: "Quittenbaum", Email: "zoe.q@example.org"}
+	if err := tenant.Store.Hold(t.Context(), hold, expiry); err != nil {
+		t.Fatal(err)
+	}
+	if err := tenant.Store.SaveContact(t.Context(), token, contact, "2026-05-31", expiry); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tenant.Store.Confirm(t.Context(), token, true, expiry); err != nil {
+		t.Fatal(err)
+	}
+	return token
+}
+
+func drain(t *testing.T, tenant *fixture.Tenant) (log string, results []string) {
+	t.Helper()
+	var written bytes.Buffer
+	sender := &mailer.Sender{Store: tenant.Store, Snapshot: func() *booking.Snapshot { return tenant.Snapshot(t) }, Clock: time.Now,
+		Log: slog.New(slog.NewJSONHandler(&written, nil)), Sent: func(result string) { results = append(results, result) }}
+	if err := sender.Drain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return written.String(), results
+}
+
+func count(t *testing.T, tenant *fixture.Tenant, condition string) (rows int) {
+	t.Helper()
+	if err := tenant.Superuser(t).QueryRow(t.Context(), "SELECT count(*) FROM mail_outbox WHERE "+condition).Scan(&rows); err != nil {
+		t.Fatal(err)
+	}
+	return rows
+}
+
+func TestConfirmationAndCancellationReachTheCitizenInTheirLanguage(t *testing.T) {
+	for language, want := range map[string][]string{
+		"de": {"Ihr Termin ist gebucht", "Identitätskarte beantragen", "Guten Tag Zoë Quittenbaum"},
+		"en": {"Your appointment is booked", "Apply for an identity card", "Dear Zoë Quittenbaum"},
+	} {
+		t.Run(language, func(t *testing.T) {
+			tenant, inbox := fixture.New(t), &relay{}
+			tenant.Document.Mail = serve(t, inbox, true)
+			token := booked(t, tenant, language)
+			drain(t, tenant)
+			if _, err := tenant.Store.Cancel(t.Context(), token, true); err != nil {
+				t.Fatal(err)
+			}
+			drain(t, tenant)
+			inbox.mutex.Lock()
+			defer inbox.mutex.Unlock()
+			if len(inbox.mails) != 2 {
+				t.Fatalf("%d mails", len(inbox.mails))
+			}
+			confirmation := decode(t, inbox.mails[0])
+			for _, text := range append(want, "https://termine.example.org/"+language+"/appointments/"+token, "method=REQUEST", "METHOD:REQUEST\r\n", "SEQUENCE:0", "Spiegelgasse 6") {
+				if !strings.Contains(confirmation, text) {
+					t.Errorf("the confirmation lacks %q:\n%s", text, confirmation)
+				}
+			}
+			if cancellation := decode(t, inbox.mails[1]); !strings.Contains(cancellation, "method=CANCEL") || !strings.Contains(cancellation, "SEQUENCE:1") || strings.Contains(cancellation, token) {
+				t.Errorf("the cancellation is\n%s", cancellation)
+			}
+			if left := count(t, tenant, "true"); left != 0 {
+				t.Errorf("%d mails are kept after they were sent", left)
+			}
+		})
+	}
+}
+
+// decode gives every part of a mail, each after its type.
+func decode(t *testing.T, raw string) string {
+	t.Helper()
+	message, err := mail.ReadMessage(strings.NewReader(raw))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, parameters, err := mime.ParseMediaType(message.Header.Get("Content-Type"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text strings.Builder
+	parts := multipart.NewReader(message.Body, parameters["boundary"])
+	for part, err := parts.NextPart(); err == nil; part, err = parts.NextPart() {
+		var body io.Reader = part
+		if part.Header.Get("Content-Transfer-Encoding") == "base64" {
+			body = base64.NewDecoder(base64.StdEncoding, part)
+		}
+		content, err := io.ReadAll(body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text.WriteString(part.Header.Get("Content-Type") + "\n" + string(content) + "\n")
+	}
+	return text.String()
+}
+
+func TestARelayThatCannotTakeMailGetsItLaterAndNothingIsLogged(t *testing.T) {
+	for _, test := range []struct {
+		name      string
+		refusal   *smtp.SMTPError
+		encrypted bool
+		result    string
+	}{
+		{"a relay that says later", &smtp.SMTPError{Code: 451, Message: "zoe.q@example.org greylisted"}, true, "retried"},
+		{"a relay that says never", &smtp.SMTPError{Code: 550, Message: "zoe.q@example.org unknown"}, true, "failed"},
+		{"a relay without STARTTLS (B4)", nil, false, "retried"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			tenant, inbox := fixture.New(t), &relay{refusal: test.refusal}
+			tenant.Document.Mail = serve(t, inbox, test.encrypted)
+			token := booked(t, tenant, "de")
+			log, results := drain(t, tenant)
+			if len(results) != 1 || results[0] != test.result || len(inbox.mails) != 0 {
+				t.Errorf("results %v and %d mails, log %s", results, len(inbox.mails), log)
+			}
+			for _, secret := range []string{"zoe.q", "Quittenbaum", token} {
+				if strings.Contains(log, secret) {
+					t.Errorf("the log holds %q: %s", secret, log)
+				}
+			}
+			condition := map[string]string{"retried": "failed_at IS NULL AND next_attempt_at > now()", "failed": "failed_at IS NOT NULL"}[test.result]
+			if count(t, tenant, condition) != 1 {
+				t.Error("the mail is not where it should be")
+			}
+		})
+	}
+}
