@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package api_test
+
+import (
+	"context"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/termintreu/termintreu/api/v1alpha1"
+)
+
+const secretKey = "AGE-SECRET-KEY-1QQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQQ"
+
+// change takes the sound samples and spoils one of them.
+type change func(tenant *v1alpha1.BookingTenant, policy *v1alpha1.RetentionPolicy, region *v1alpha1.DataRegion) client.Object
+
+func tenantWith(spoil func(*v1alpha1.BookingTenant)) change {
+	return func(t *v1alpha1.BookingTenant, _ *v1alpha1.RetentionPolicy, _ *v1alpha1.DataRegion) client.Object {
+		spoil(t)
+		return t
+	}
+}
+
+func policyWith(spoil func(*v1alpha1.RetentionPolicy)) change {
+	return func(_ *v1alpha1.BookingTenant, p *v1alpha1.RetentionPolicy, _ *v1alpha1.DataRegion) client.Object {
+		spoil(p)
+		return p
+	}
+}
+
+func regionWith(spoil func(*v1alpha1.DataRegion)) change {
+	return func(_ *v1alpha1.BookingTenant, _ *v1alpha1.RetentionPolicy, r *v1alpha1.DataRegion) client.Object {
+		spoil(r)
+		return r
+	}
+}
+
+func office(t *v1alpha1.BookingTenant) *v1alpha1.Office { return &t.Spec.Catalogue.Offices[0] }
+
+// spoiled gives a copy of a sound sample under a new name, so that it is created and not changed.
+func spoiled(spoil change) client.Object {
+	tenant, policy, region := set.Tenants[0].DeepCopy(), set.Policies[0].DeepCopy(), set.Regions[0].DeepCopy()
+	for _, o := range []client.Object{tenant, policy, region} {
+		o.SetName("wrong")
+	}
+	return spoil(tenant, policy, region)
+}
+
+var _ = Describe("the API server", func() {
+	It("accepts the samples these tests spoil", func(ctx context.Context) {
+		for _, sound := range []change{
+			tenantWith(func(*v1alpha1.BookingTenant) {}), policyWith(func(*v1alpha1.RetentionPolicy) {}), regionWith(func(*v1alpha1.DataRegion) {}),
+		} {
+			Expect(apiServer.Create(ctx, spoiled(sound), client.DryRunAll)).To(Succeed())
+		}
+	})
+
+	DescribeTable("refuses, with the mend,",
+		func(ctx context.Context, spoil change, mend string) {
+			err := apiServer.Create(ctx, spoiled(spoil), client.DryRunAll)
+			Expect(apierrors.IsInvalid(err)).To(BeTrue(), "%v", err)
+			Expect(err).To(MatchError(ContainSubstring(mend)))
+		},
+
+		Entry("a period of zero", policyWith(func(p *v1alpha1.RetentionPolicy) { p.Spec.Rules[0].Period = "0d" }),
+			"it can be neither zero nor negative"),
+		Entry("a negative period", policyWith(func(p *v1alpha1.RetentionPolicy) { p.Spec.Backup.Period = "-30d" }),
+			"it can be neither zero nor negative"),
+		Entry("a period in months", policyWith(func(p *v1alpha1.RetentionPolicy) { p.Spec.Rules[0].Period = "1M" }),
+			"months and years have no fixed length"),
+		Entry("a rule without approval", policyWith(func(p *v1alpha1.RetentionPolicy) { p.Spec.Rules[0].ApprovedOn = "" }),
+			"write a date as YYYY-MM-DD"),
+		Entry("a stored category without a rule", policyWith(func(p *v1alpha1.RetentionPolicy) { p.Spec.Rules = p.Spec.Rules[1:] }),
+			"give a rule for each category an instance stores"),
+		Entry("contacts kept from their creation", policyWith(func(p *v1alpha1.RetentionPolicy) {
+			for i := range p.Spec.Rules {
+				p.Spec.Rules[i].StartEvent = v1alpha1.StartCreation
+			}
+		}), "set startEvent to AppointmentEnd"),
+		Entry("contacts that are anonymised", policyWith(func(p *v1alpha1.RetentionPolicy) {
+			for i := range p.Spec.Rules {
+				p.Spec.Rules[i].Action = v1alpha1.ActionAnonymize
+			}
+		}), "use Delete, or Strip for access logs"),
+		Entry("a purge schedule of four fields", policyWith(func(p *v1alpha1.RetentionPolicy) { p.Spec.Enforcement.Schedule = "15 2 * *" }),
+			"write a schedule as five cron fields"),
+
+		Entry("a time zone inside the schedule", tenantWith(func(t *v1alpha1.BookingTenant) { t.Spec.Backup.Schedule = "TZ=0 2 * * *" }),
+			"without TZ=: the time zone has a field of its own"),
+		Entry("a secret key as recipient", tenantWith(func(t *v1alpha1.BookingTenant) { t.Spec.Backup.Recipients = []v1alpha1.AgeRecipient{secretKey} }),
+			"never a secret key"),
+		Entry("a backup nobody could open", tenantWith(func(t *v1alpha1.BookingTenant) { t.Spec.Backup.Recipients = nil }),
+			"spec.backup.recipients"),
+		Entry("an office of nobody", tenantWith(func(t *v1alpha1.BookingTenant) { office(t).Controller = "Nobody" }),
+			"every office must name one of spec.controllers"),
+		Entry("an office with a service that does not exist", tenantWith(func(t *v1alpha1.BookingTenant) { office(t).Services = []v1alpha1.CatalogueName{"nothing"} }),
+			"an office may offer only services that catalogue.services lists"),
+		Entry("opening hours that cross", tenantWith(func(t *v1alpha1.BookingTenant) {
+			office(t).OpeningHours = []v1alpha1.OpeningHours{{Day: "Monday", From: "08:00", Until: "12:00"}, {Day: "Monday", From: "11:00", Until: "16:00"}}
+		}), "merge them or separate them"),
+		Entry("opening hours over midnight", tenantWith(func(t *v1alpha1.BookingTenant) {
+			office(t).OpeningHours = []v1alpha1.OpeningHours{{Day: "Monday", From: "22:00", Until: "02:00"}}
+		}), "opening hours must end after they begin"),
+		Entry("an hour that does not exist", tenantWith(func(t *v1alpha1.BookingTenant) {
+			office(t).OpeningHours = []v1alpha1.OpeningHours{{Day: "Monday", From: "08:00", Until: "25:00"}}
+		}), "write a time of day as HH:MM"),
+		Entry("a closure that ends before it begins", tenantWith(func(t *v1alpha1.BookingTenant) {
+			until := v1alpha1.Date("2026-12-01")
+			office(t).Closures = []v1alpha1.Closure{{From: "2026-12-24", Until: &until}}
+		}), "a closure must end on or after the day it begins"),
+		Entry("a service without its name in a locale", tenantWith(func(t *v1alpha1.BookingTenant) {
+			t.Spec.Catalogue.Services[0].DisplayName = v1alpha1.LocalizedText{"de": "Termin"}
+		}), "give every service a displayName in each of spec.locales"),
+		Entry("a host with a scheme", tenantWith(func(t *v1alpha1.BookingTenant) {
+			t.Spec.Instance.Hosts = []v1alpha1.Host{"https://termine.example.org"}
+		}),
+			"without scheme, port or path"),
+		Entry("a controller without a mail address", tenantWith(func(t *v1alpha1.BookingTenant) { t.Spec.Controllers[0].Email = "nobody" }),
+			"write a mail address"),
+		Entry("an authority without a phone", tenantWith(func(t *v1alpha1.BookingTenant) { t.Spec.Controllers[0].SupervisoryAuthority.Phone = "" }),
+			"supervisoryAuthority.phone"),
+		Entry("an agreement without the digest of its document", tenantWith(func(t *v1alpha1.BookingTenant) { t.Spec.ProcessingAgreement.DocumentSHA256 = "" }),
+			"as sha256sum prints it"),
+		Entry("a name too long for its jobs", tenantWith(func(t *v1alpha1.BookingTenant) { t.Name = "a-name-of-a-tenant-that-has-more-than-forty-characters" }),
+			"keep the name of a BookingTenant to 40 characters"),
+
+		Entry("a store without encryption", regionWith(func(r *v1alpha1.DataRegion) { r.Spec.BackupStores[0].Endpoint = "http://store.example.org" }),
+			"backups travel over encrypted connections only"),
+		Entry("a country in words", regionWith(func(r *v1alpha1.DataRegion) { r.Spec.Country = "ch" }),
+			"two-letter ISO 3166-1 code"),
+		Entry("an endpoint that is no range", regionWith(func(r *v1alpha1.DataRegion) {
+			r.Spec.DatabaseServers[0].EndpointCIDRs = []v1alpha1.CIDR{"pg.example.org"}
+		}), "in CIDR notation"),
+		Entry("a database without certificate authority", regionWith(func(r *v1alpha1.DataRegion) { r.Spec.DatabaseServers[0].CABundle = "" }),
+			"caBundle"),
+		Entry("a region open to no namespace", regionWith(func(r *v1alpha1.DataRegion) { r.Spec.Namespaces = v1alpha1.NamespaceAccess{} }),
+			"name the namespaces that may use this region"),
+	)
+
+	It("refuses to move a tenant to another region in place", func(ctx context.Context) {
+		tenant, ok := spoiled(tenantWith(func(t *v1alpha1.BookingTenant) { t.Name = "moving" })).(*v1alpha1.BookingTenant)
+		Expect(ok).To(BeTrue())
+		Expect(apiServer.Create(ctx, tenant)).To(Succeed())
+		DeferCleanup(func(ctx context.Context) { Expect(apiServer.Delete(ctx, tenant)).To(Succeed()) })
+		tenant.Spec.RegionRef.Name = "elsewhere"
+		Expect(apiServer.Update(ctx, tenant, client.DryRunAll)).To(MatchError(ContainSubstring("export it, create it in the other region, import")))
+	})
+
+	It("refuses to take the platform namespace from under a region's jobs", func(ctx context.Context) {
+		region, ok := spoiled(regionWith(func(r *v1alpha1.DataRegion) { r.Name = "moving" })).(*v1alpha1.DataRegion)
+		Expect(ok).To(BeTrue())
+		Expect(apiServer.Create(ctx, region)).To(Succeed())
+		DeferCleanup(func(ctx context.Context) { Expect(apiServer.Delete(ctx, region)).To(Succeed()) })
+		region.Spec.PlatformNamespace = "elsewhere"
+		Expect(apiServer.Update(ctx, region, client.DryRunAll)).To(MatchError(ContainSubstring("the platform namespace of a region cannot change")))
+	})
+})
