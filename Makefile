@@ -12,8 +12,8 @@ TOOLS := $(CURDIR)/bin
 
 CONTROLLER_GEN_VERSION := v0.23.0
 GOLANGCI_LINT_VERSION := v2.12.0
-CONTROLLER_GEN := $(TOOLS)/controller-gen-$(CONTROLLER_GEN_VERSION)
-GOLANGCI_LINT := $(TOOLS)/golangci-lint-$(GOLANGCI_LINT_VERSION)
+CONTROLLER_GEN := $(TOOLS)/$(CONTROLLER_GEN_VERSION)/controller-gen
+GOLANGCI_LINT := $(TOOLS)/$(GOLANGCI_LINT_VERSION)/golangci-lint
 
 # The clusters of demo and tests live in folders of their own, each in a network namespace of its own.
 DEMO_DIR := .demo
@@ -25,11 +25,11 @@ help: ## Show this help
 
 .PHONY: demo
 demo: ## Set everything up and show four live, measured booking tenants
-	go run ./hack/demo up --dir $(DEMO_DIR)
+	$(LOCAL) demo --dir $(DEMO_DIR)
 
 .PHONY: demo-down
 demo-down: ## Remove the demo and everything it left on this machine
-	go run ./hack/demo down --dir $(DEMO_DIR)
+	$(LOCAL) down --dir $(DEMO_DIR)
 
 .PHONY: test
 test: packages unit e2e ## Set everything up and run all tests: unit, envtest, end to end
@@ -80,9 +80,7 @@ lint: $(GOLANGCI_LINT) ## Run golangci-lint
 	$(GOLANGCI_LINT) run ./...
 
 $(CONTROLLER_GEN):
-	GOBIN=$(TOOLS)/.install go install sigs.k8s.io/controller-tools/cmd/controller-gen@$(CONTROLLER_GEN_VERSION)
-	mv $(TOOLS)/.install/controller-gen $@
+	GOBIN=$(@D) go install sigs.k8s.io/controller-tools/cmd/controller-gen@$(CONTROLLER_GEN_VERSION)
 
 $(GOLANGCI_LINT):
-	GOBIN=$(TOOLS)/.install go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)
-	mv $(TOOLS)/.install/golangci-lint $@
+	GOBIN=$(@D) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_LINT_VERSION)

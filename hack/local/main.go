@@ -36,7 +36,7 @@ func root() *cobra.Command {
 		SilenceErrors: false,
 	}
 	cmd.PersistentFlags().StringVar(&dir, "dir", ".demo", "folder of the cluster")
-	cmd.AddCommand(up(&dir), down(&dir), status(&dir), imageCommand(), loadImage(&dir), assets(), packagesCommand())
+	cmd.AddCommand(up(&dir), down(&dir), status(&dir), imageCommand(), loadImage(&dir), assets(), demoCommand(&dir), packagesCommand())
 	return cmd
 }
 

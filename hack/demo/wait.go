@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package demo
+
+import (
+	"context"
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/termintreu/termintreu/api/v1alpha1"
+	"github.com/termintreu/termintreu/hack/internal/binaries"
+)
+
+const (
+	patience = 2 * time.Minute
+	// settling bounds how long tenants may take to become ready and compliant.
+	settling = 8 * time.Minute
+	pause    = 500 * time.Millisecond
+)
+
+// eventually tries until it succeeds or patience ends, and gives the last error.
+func eventually(ctx context.Context, try func() error) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for {
+		err := try()
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(pause):
+		}
+	}
+}
+
+// Settle waits until every tenant is ready and compliant by measurement, and tells what it waits for.
+func (i *Installation) Settle(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, settling)
+	defer cancel()
+	start, told := time.Now(), ""
+	for {
+		waiting, err := i.unsettled(ctx)
+		if err == nil && len(waiting) == 0 {
+			i.progress.Printf("every tenant is ready and compliant, by measurement (%s)", time.Since(start).Round(time.Second))
+			return nil
+		}
+		line := strings.Join(waiting, "\n  ")
+		if line != told {
+			i.progress.Printf("%4.0fs waiting for\n  %s", time.Since(start).Seconds(), line)
+			told = line
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("not every tenant became ready and compliant; still waiting for:\n  %s", line)
+		case <-time.After(pause):
+		}
+	}
+}
+
+// unsettled lists the tenants that are not there yet, each with the first condition in the way.
+func (i *Installation) unsettled(ctx context.Context) ([]string, error) {
+	tenants := &v1alpha1.BookingTenantList{}
+	if err := i.Client.List(ctx, tenants); err != nil {
+		return []string{"the API server: " + err.Error()}, err
+	}
+	var waiting []string
+	for n := range tenants.Items {
+		tenant := &tenants.Items[n]
+		for _, kind := range []string{v1alpha1.ConditionReady, v1alpha1.ConditionCompliant} {
+			c := meta.FindStatusCondition(tenant.Status.Conditions, kind)
+			if c != nil && c.Status == metav1.ConditionTrue && c.ObservedGeneration == tenant.Generation {
+				continue
+			}
+			why := "not looked at yet"
+			if c != nil {
+				why = c.Message
+			}
+			waiting = append(waiting, fmt.Sprintf("%s/%s: %s: %s", tenant.Namespace, tenant.Name, kind, why))
+			break
+		}
+	}
+	return waiting, nil
+}
+
+// Show prints what a visitor wants to see first.
+func (i *Installation) Show(ctx context.Context) error {
+	assets, err := binaries.AssetsDir(ctx, i.Root, i.progress)
+	if err != nil {
+		return err
+	}
+	kubectl := filepath.Join(assets, "kubectl")
+	command := exec.CommandContext(ctx, kubectl, "--kubeconfig", i.Cluster.Endpoints().Kubeconfig, "get", "bookingtenants", "-A")
+	command.Stdout, command.Stderr = i.Options.Out, i.Options.Out
+	i.progress.Printf("\n$ kubectl get bookingtenants -A")
+	if err := command.Run(); err != nil {
+		return err
+	}
+	tenants := &v1alpha1.BookingTenantList{}
+	if err := i.Client.List(ctx, tenants); err != nil {
+		return err
+	}
+	i.progress.Printf("\nBooking sites, on this machine:")
+	for n := range tenants.Items {
+		i.progress.Printf("  %-12s %-42s %s", tenants.Items[n].Name, tenants.Items[n].Status.URL, i.plainURL(&tenants.Items[n]))
+	}
+	ends := i.Cluster.Endpoints()
+	i.progress.Printf(`
+The https addresses have certificates of the demo's own authority, %s; the http ones need no trust.
+Mail to citizens is caught at %s.
+
+  export KUBECONFIG=%s
+
+Three things to try:
+  1. Book an appointment at the fast lane, cancel it, and watch it go: its policy counts in minutes.
+       kubectl get bookingtenant -n fastlane -o yaml | grep -A40 retention:
+  2. Stop a purge and see status notice: suspend the CronJob, book and cancel, wait for the tolerance to pass.
+       kubectl get cronjobs -n termintreu-ch
+  3. Ask why: what was measured, when, and how long it stands.
+       kubectl describe bookingtenant -n basel
+`, ends.CAFile, ends.Mail.Web, ends.Kubeconfig)
+	return nil
+}
+
+// plainURL is the site without TLS, over loopback only.
+func (i *Installation) plainURL(tenant *v1alpha1.BookingTenant) string {
+	ingress, found := i.Cluster.Endpoints().Ingress(tenant.Spec.RegionRef.Name)
+	if !found || len(tenant.Spec.Instance.Hosts) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("http://%s:%d/", tenant.Spec.Instance.Hosts[0], ingress.HTTPPort)
+}
