@@ -191,13 +191,13 @@ func TestManyIdentitiesMadeAtOnceAllWorkAndForeignStatementsStay(t *testing.T) {
 		`"Action":"s3:PutObject","Resource":"arn:aws:s3:::%s/forbidden/*"}]}`, store.Bucket)
 	_, err := store.Admin().PutBucketPolicy(t.Context(), &s3.PutBucketPolicyInput{Bucket: &store.Bucket, Policy: &foreign})
 	must(t, err)
-	identities := newIdentities(t, store)
+	two := []objectstore.Identities{newIdentities(t, store), newIdentities(t, store)}
 	var group errgroup.Group
 	group.SetLimit(16)
 	const tenants = 200 // more than the 4 KiB of attributes of an ext4 file can hold
 	for i := range tenants {
 		group.Go(func() error {
-			return identities.Ensure(t.Context(), fmt.Sprintf("t%d", i), fmt.Sprintf("t%d-key", i), "secret")
+			return two[i%2].Ensure(t.Context(), fmt.Sprintf("t%d", i), fmt.Sprintf("t%d-key", i), "secret")
 		})
 	}
 	must(t, group.Wait())

@@ -66,10 +66,20 @@ type policyEdit struct {
 // policyWriter is the single writer of a bucket's policy. A bucket has one policy for all tenants, so edits that arrive
 // while one is being written go out together with the next: a thousand tenants cost a few writes, not a thousand.
 type policyWriter struct {
-	client  *Client
-	writing sync.Mutex
+	client *Client
+	// writing is shared by all writers of the bucket in this process: a client made anew after a failure may meet an
+	// older one at work.
+	writing *sync.Mutex
 	mu      sync.Mutex
 	pending []*pendingEdit
+}
+
+// policyLocks holds a *sync.Mutex per bucket.
+var policyLocks sync.Map
+
+func newPolicyWriter(client *Client) *policyWriter {
+	lock, _ := policyLocks.LoadOrStore(client.config.Endpoint+"/"+client.config.Bucket, &sync.Mutex{})
+	return &policyWriter{client: client, writing: lock.(*sync.Mutex)} //nolint:forcetypeassert // nothing else is stored
 }
 
 type pendingEdit struct {

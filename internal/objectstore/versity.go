@@ -22,7 +22,7 @@ import (
 // versityIdentities makes accounts by the gateway's admin API and binds them by bucket policy.
 type versityIdentities struct {
 	client *Client
-	policy policyWriter
+	policy *policyWriter
 }
 
 // versityAccount is the document of the admin API; its field names are the gateway's.
