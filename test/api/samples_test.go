@@ -8,8 +8,6 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -20,7 +18,6 @@ import (
 
 var _ = Describe("the samples", Ordered, func() {
 	It("are accepted by the API server, twice", func(ctx context.Context) {
-		Expect(apiServer.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: operatorNamespace}})).To(Succeed())
 		for range 2 {
 			Expect(samples.Apply(ctx, apiServer, "test", set.Objects()...)).To(Succeed())
 		}

@@ -13,6 +13,8 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
@@ -53,6 +55,8 @@ var _ = BeforeSuite(func(ctx context.Context) {
 	set, err = samples.Load(repository + "/config/samples")
 	Expect(err).NotTo(HaveOccurred())
 	Expect(set.Complete(endpoints(), operatorNamespace)).To(Succeed())
+	operator := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: operatorNamespace}}
+	Expect(apiServer.Create(ctx, operator)).To(Succeed())
 	for i := range set.Namespaces {
 		Expect(samples.Apply(ctx, apiServer, "test", &set.Namespaces[i])).To(Succeed())
 	}
