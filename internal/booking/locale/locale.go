@@ -147,9 +147,14 @@ func (l *Locale) Day(date string) string {
 	return l.Say("date.day", "day", at.Day(), "month", l.Say("month."+strconv.Itoa(int(at.Month()))), "year", at.Year())
 }
 
-// Clock writes a time of day on the office's clock; with the zone when the clock shows that time twice.
+// Clock writes a time of day in a sentence, such as "08:30 Uhr".
 func (l *Locale) Clock(at time.Time, repeated bool) string {
-	text := l.Say("time", "time", at.Format("15:04"))
+	return l.Say("time", "time", Digits(at, repeated))
+}
+
+// Digits writes a time of day alone; with the zone when the clock shows that time twice on its day.
+func Digits(at time.Time, repeated bool) string {
+	text := at.Format("15:04")
 	if repeated {
 		text += " (" + at.Format("MST") + ")"
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/termintreu/termintreu/api/v1alpha1"
 	"github.com/termintreu/termintreu/internal/booking"
 	"github.com/termintreu/termintreu/internal/booking/invite"
+	"github.com/termintreu/termintreu/internal/booking/locale"
 	"github.com/termintreu/termintreu/internal/booking/store"
 )
 
@@ -150,8 +151,8 @@ func (s *Site) summary(r *request, found *booking.Appointment) summary {
 		told.Name = found.Contact.GivenName + " " + found.Contact.FamilyName
 	}
 	told.Date = r.locale.Date(start)
-	told.Time = r.locale.Say("summary.time_value", "from", r.locale.Clock(start, booking.Repeated(start)),
-		"until", r.locale.Clock(end, booking.Repeated(end)))
+	told.Time = r.locale.Say("summary.time_value", "from", locale.Digits(start, booking.Repeated(start)),
+		"until", locale.Digits(end, booking.Repeated(end)))
 	return told
 }
 

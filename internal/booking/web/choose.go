@@ -11,6 +11,7 @@ import (
 
 	"github.com/termintreu/termintreu/api/v1alpha1"
 	"github.com/termintreu/termintreu/internal/booking"
+	"github.com/termintreu/termintreu/internal/booking/locale"
 	"github.com/termintreu/termintreu/internal/booking/store"
 )
 
@@ -165,7 +166,7 @@ func newSlotsBody(r *request, wanted choice, days []booking.Day) slotsBody {
 		title := r.locale.Date(day.Slots[0].Start)
 		entry := dayView{Title: title}
 		for _, slot := range day.Slots {
-			text := r.locale.Clock(slot.Start, booking.Repeated(slot.Start))
+			text := locale.Digits(slot.Start, booking.Repeated(slot.Start))
 			entry.Buttons = append(entry.Buttons, slotButton{slot.Start.UTC().Format(time.RFC3339), text,
 				r.locale.Say("slots.hold", "time", title+", "+text)})
 		}
