@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/kubernetes/scheme"
 )
@@ -74,7 +73,7 @@ func normalise(desired, value map[string]any) (map[string]any, error) {
 	if err := json.Unmarshal(encoded, typed); err != nil {
 		return nil, fmt.Errorf("reading %s %s: %w", version, kind, err)
 	}
-	return tree(runtime.Object(typed))
+	return tree(typed)
 }
 
 // foldStringData does what the API server does with a Secret's stringData.
