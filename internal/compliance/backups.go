@@ -17,9 +17,9 @@ import (
 // uploadGrace is how long after its snapshot start a backup may still be on its way to a store.
 func uploadGrace(maximumAge time.Duration) time.Duration { return min(10*time.Minute, maximumAge/4) }
 
-// expiryGrace is how long before the end of its period a backup may be gone already, since expiry runs ahead of the
-// deadline: half the period, but never more than a day.
-func expiryGrace(period time.Duration) time.Duration { return min(period/2, 24*time.Hour) }
+// expiryGrace is how long before the end of its period a backup may be gone already: expiry runs ahead of the deadline
+// by the schedule's longest gap, and an hour covers clocks that differ and runs that start late.
+func expiryGrace(b plan.Backup) time.Duration { return b.ExpireAhead + min(time.Hour, b.Period/8) }
 
 // backups: every backup lies at every store of the plan, the newest is young enough, and none outlives its period
 // (invariant 3; B1, B2).
@@ -109,7 +109,7 @@ func judgeCopies(p *plan.Plan, name string, sample Sample[Store], copies map[tim
 	missing, first := 0, time.Time{}
 	for snapshot := range copies {
 		onItsWay := sample.At.Sub(snapshot) < uploadGrace(p.Backup.MaximumAge)
-		expiring := !sample.At.Before(snapshot.Add(p.Backup.Period - expiryGrace(p.Backup.Period)))
+		expiring := !sample.At.Before(snapshot.Add(p.Backup.Period - expiryGrace(p.Backup)))
 		if onItsWay || expiring || slices.Contains(sample.Value.Backups, snapshot) {
 			continue
 		}
