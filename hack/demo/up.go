@@ -36,7 +36,7 @@ type Installation struct {
 	Client  client.Client
 	Options Options
 	// Root of the source tree.
-	Root string
+	Root     string
 	progress *progress.Printer
 }
 

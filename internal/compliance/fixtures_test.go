@@ -38,7 +38,7 @@ func baselPlan() *plan.Plan {
 		Database: plan.Database{Rules: rules, Tolerance: 2 * days},
 		Backup: plan.Backup{
 			Since: ago(200 * days), Stores: []v1alpha1.BackupStore{{Name: "bern"}, {Name: "zug"}, {Name: "chur"}},
-			Period: 90 * days, MaximumAge: 13 * time.Hour, Tolerance: 2 * days,
+			Period: 90 * days, MaximumAge: 13 * time.Hour, ExpireAhead: 12 * time.Hour, Tolerance: 2 * days,
 		},
 	}
 }

@@ -163,10 +163,12 @@ func databaseSettings(p *Plan) settings.Database {
 
 func buildBackup(in *Input, p *Plan) Backup {
 	spec := in.Tenant.Spec.Backup
+	ahead := longestGap(string(spec.Schedule), spec.TimeZone)
 	stores := in.Region.Spec.BackupStores[:min(int(spec.Copies), len(in.Region.Spec.BackupStores))]
 	document := settings.Backup{
 		DataID: p.DataID, Database: databaseSettings(p), Period: in.Policy.Spec.Backup.Period,
-		Recipients: make([]string, 0, len(spec.Recipients)), Stores: make([]settings.Store, 0, len(stores)),
+		ExpireAhead: v1alpha1.FormatPeriod(ahead),
+		Recipients:  make([]string, 0, len(spec.Recipients)), Stores: make([]settings.Store, 0, len(stores)),
 	}
 	for _, recipient := range spec.Recipients {
 		document.Recipients = append(document.Recipients, string(recipient))
@@ -179,7 +181,7 @@ func buildBackup(in *Input, p *Plan) Backup {
 	}
 	return Backup{
 		Schedule: string(spec.Schedule), TimeZone: spec.TimeZone, Stores: stores, Since: in.Tenant.CreationTimestamp.UTC(),
-		Period: duration(in.Policy.Spec.Backup.Period), MaximumAge: duration(in.Policy.Spec.Backup.MaximumAge),
+		Period: duration(in.Policy.Spec.Backup.Period), ExpireAhead: ahead, MaximumAge: duration(in.Policy.Spec.Backup.MaximumAge),
 		Tolerance: duration(in.Policy.Spec.Tolerance), Settings: document,
 	}
 }

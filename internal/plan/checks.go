@@ -170,7 +170,24 @@ func checkSchedules(in *Input) *Refusal {
 	if refusal := checkSchedule("spec.backup.schedule", string(backup.Schedule), backup.TimeZone, in.Now); refusal != nil {
 		return refusal
 	}
-	return checkSchedule("RetentionPolicy "+in.Policy.Name+", spec.enforcement.schedule", string(enforcement.Schedule), enforcement.TimeZone, in.Now)
+	if refusal := checkSchedule("RetentionPolicy "+in.Policy.Name+", spec.enforcement.schedule", string(enforcement.Schedule), enforcement.TimeZone, in.Now); refusal != nil {
+		return refusal
+	}
+	return checkRhythm(in)
+}
+
+// checkRhythm refuses schedules that cannot keep the policy's periods even when every run succeeds (B1, B2).
+func checkRhythm(in *Input) *Refusal {
+	backup, enforcement, policy := in.Tenant.Spec.Backup, in.Policy.Spec.Enforcement, in.Policy.Spec
+	if gap := longestGap(string(backup.Schedule), backup.TimeZone); gap > duration(policy.Backup.MaximumAge) {
+		return refuse(v1alpha1.ReasonInvalidSchedule, "spec.backup.schedule leaves up to %s between two backups, but RetentionPolicy %s lets the newest be at most %s old: back up more often",
+			v1alpha1.FormatPeriod(gap), in.Policy.Name, policy.Backup.MaximumAge)
+	}
+	if gap := longestGap(string(enforcement.Schedule), enforcement.TimeZone); gap > duration(policy.Tolerance) {
+		return refuse(v1alpha1.ReasonInvalidSchedule, "RetentionPolicy %s purges up to %s apart, longer than its tolerance of %s: purge more often, raise spec.tolerance, or leave an hour that clocks skip in spring",
+			in.Policy.Name, v1alpha1.FormatPeriod(gap), policy.Tolerance)
+	}
+	return nil
 }
 
 func checkSchedule(where, schedule, zone string, now time.Time) *Refusal {

@@ -113,6 +113,9 @@ type Backup struct {
 	Stores []v1alpha1.BackupStore
 	// Period from snapshot start until every version is gone.
 	Period time.Duration
+	// ExpireAhead is how long the next expiry may be away: what falls due before it goes now, so that every version is
+	// gone by the end of its period.
+	ExpireAhead time.Duration
 	// MaximumAge of the newest backup.
 	MaximumAge time.Duration
 	// Tolerance after the period before a backup counts as overdue.

@@ -11,9 +11,10 @@ import (
 	"github.com/termintreu/termintreu/internal/plan"
 )
 
-// refusalOf checks a sound tenant with another backup schedule.
+// refusalOf checks a sound tenant with another backup schedule, under a policy that lets backups be of any age.
 func refusalOf(in plan.Input, schedule, zone string) *plan.Refusal {
-	in.Tenant = in.Tenant.DeepCopy()
+	in.Tenant, in.Policy = in.Tenant.DeepCopy(), in.Policy.DeepCopy()
+	in.Policy.Spec.Backup.MaximumAge = "500d"
 	in.Tenant.Spec.Backup.Schedule, in.Tenant.Spec.Backup.TimeZone = v1alpha1.Schedule(schedule), zone
 	return plan.Check(in)
 }
@@ -105,4 +106,29 @@ func FuzzCheckSchedule(f *testing.F) {
 			t.Errorf("%q in %q: %s without a mend: %s", schedule, zone, refusal.Reason, refusal.Message)
 		}
 	})
+}
+
+// A CronJob skips a time of day that does not exist on the night clocks go forward: a daily run at 02:15 in Zürich
+// leaves 47 hours once a year, which no tolerance of a day covers.
+func TestCheckRefusesSchedulesThatCannotKeepThePeriods(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*plan.Input)
+		want   string
+	}{
+		"daily backups where half-daily ones are promised": {func(in *plan.Input) { in.Tenant.Spec.Backup.Schedule = "0 4 * * *" }, "back up more often"},
+		"a purge in the hour that clocks skip": {func(in *plan.Input) {
+			in.Policy.Spec.Enforcement = v1alpha1.Enforcement{Schedule: "15 2 * * *", TimeZone: "Europe/Zurich"}
+			in.Policy.Spec.Tolerance = "26h"
+		}, "purges up to 47h apart"},
+		"a weekly purge with two days of tolerance": {func(in *plan.Input) { in.Policy.Spec.Enforcement.Schedule = "0 4 * * 1" }, "longer than its tolerance of 2d"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in := soundInput(t)
+			in.Tenant, in.Policy = in.Tenant.DeepCopy(), in.Policy.DeepCopy()
+			c.change(&in)
+			if refusal := plan.Check(in); refusal == nil || !strings.Contains(refusal.Message, c.want) {
+				t.Errorf("the refusal is %+v; want %q", refusal, c.want)
+			}
+		})
+	}
 }
