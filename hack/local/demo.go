@@ -3,7 +3,6 @@
 package main
 
 import (
-	"fmt"
 	"os"
 	"runtime"
 	"time"
@@ -19,7 +18,7 @@ func demoCommand(dir *string) *cobra.Command {
 		Use: "demo", Short: "Start the cluster, install the product and its samples, show what was measured", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if runtime.GOOS != "linux" || os.Geteuid() != 0 {
-				return fmt.Errorf("the local cluster needs Linux and root: run `make demo` as root, or install the product on a cluster of your own by docs/tasks/install.md")
+				return demo.Elsewhere(cmd.Context(), os.Stderr)
 			}
 			installation, err := demo.Up(cmd.Context(), demo.Options{
 				Dir: *dir, MeasureInterval: 10 * time.Second, MaxEvidenceAge: 2 * time.Minute, Out: os.Stderr,
