@@ -17,9 +17,11 @@ import (
 // uploadGrace is how long after its snapshot start a backup may still be on its way to a store.
 func uploadGrace(maximumAge time.Duration) time.Duration { return min(10*time.Minute, maximumAge/4) }
 
-// expiryGrace is how long before the end of its period a backup may be gone already: expiry runs ahead of the deadline
-// by the schedule's longest gap, and an hour covers clocks that differ and runs that start late.
-func expiryGrace(b plan.Backup) time.Duration { return b.ExpireAhead + min(time.Hour, b.Period/8) }
+// expiryGrace is how long before the end of its period a backup may be gone already: as far as expiry runs ahead of the
+// deadline, and half the period but never more than a day for expiry by another schedule than today's.
+func expiryGrace(b plan.Backup) time.Duration {
+	return max(b.ExpireAhead, min(b.Period/2, 24*time.Hour))
+}
 
 // backups: every backup lies at every store of the plan, the newest is young enough, and none outlives its period
 // (invariant 3; B1, B2).

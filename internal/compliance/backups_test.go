@@ -64,6 +64,11 @@ func TestBackupsOnTheirWayOrOnTheirWayOutAreNotMissing(t *testing.T) {
 			everywhere(e, time.Hour, 90*days-12*time.Hour)
 			setBackups(e, "zug", time.Hour)
 		}, metav1.ConditionTrue, v1alpha1.ReasonMeasured, nil},
+		"expired at one store as far ahead as a weekly schedule makes it": {func(p *plan.Plan, e *compliance.Evidence) {
+			p.Backup.ExpireAhead = 7 * days
+			everywhere(e, time.Hour, 84*days)
+			setBackups(e, "zug", time.Hour)
+		}, metav1.ConditionTrue, v1alpha1.ReasonMeasured, nil},
 		"gone long before its period": {func(_ *plan.Plan, e *compliance.Evidence) {
 			everywhere(e, time.Hour, 88*days)
 			setBackups(e, "zug", time.Hour)

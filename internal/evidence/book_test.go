@@ -267,8 +267,10 @@ func TestABookMayBeReadWhileItIsWritten(t *testing.T) {
 				b.PutAudit(database, audit(now, map[string]evidence.Record{id: record(unchanged)}))
 				b.PutListing(store, listing(now, map[string]compliance.Store{id: backups(now.Add(time.Duration(writer)))}))
 				b.Loads()
-				b.Record(database, id)
 				b.Store(store, id)
+				if _, _, _, err := b.Record(database, id); err != nil {
+					t.Error(err)
+				}
 			}
 		})
 	}

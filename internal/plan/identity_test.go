@@ -3,6 +3,7 @@
 package plan_test
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"testing"
@@ -98,12 +99,13 @@ func TestPlaceChoosesTheLeastFullDatabaseThatAnswered(t *testing.T) {
 func TestPlaceTellsAFullRegionFromASilentOne(t *testing.T) {
 	full := map[plan.DatabaseKey]int{{Region: "ch", Server: "pg-1", Database: "appointments_1"}: 2, {Region: "ch", Server: "pg-1", Database: "appointments_2"}: 3}
 	_, err := plan.Place(soundRegion(), "tabcdefghijklmno", full)
-	if refusal, ok := err.(*plan.Refusal); !ok || refusal.Reason != v1alpha1.ReasonNoCapacity {
+	var refusal *plan.Refusal
+	if !errors.As(err, &refusal) || refusal.Reason != v1alpha1.ReasonNoCapacity {
 		t.Errorf("a full region gives %v; want NoCapacity", err)
 	}
 	// Silence passes, so it is retried and never shown as a wish that cannot be granted.
 	_, err = plan.Place(soundRegion(), "tabcdefghijklmno", map[plan.DatabaseKey]int{{Region: "de", Server: "pg-1", Database: "appointments_1"}: 0})
-	if _, refused := err.(*plan.Refusal); err == nil || refused {
+	if err == nil || errors.As(err, &refusal) {
 		t.Errorf("a silent region gives %v; want an error that is retried", err)
 	}
 }
