@@ -71,6 +71,8 @@ func TestBuildUsesAsManyStoresAsCopiesAreAsked(t *testing.T) {
 	expectEqual(t, "judged stores", len(p.Backup.Stores), 2)
 	expectEqual(t, "recipients", p.Backup.Settings.Recipients, []string{string(in.Tenant.Spec.Backup.Recipients[0])})
 	expectEqual(t, "period", p.Backup.Settings.Period, v1alpha1.Period("90d"))
+	// Every twelve hours are thirteen on the night clocks go back, and expiry goes as far ahead.
+	expectEqual(t, "expiry ahead", []any{p.Backup.ExpireAhead, p.Backup.Settings.ExpireAhead}, []any{13 * time.Hour, v1alpha1.Period("13h")})
 }
 
 func TestBuildLetsAnInstanceReachItsServerAndRelayAlone(t *testing.T) {
