@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package bench
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// ticks per second of /proc/PID/stat; the kernel shows user space 100 whatever its own rate is.
+const ticks = 100
+
+// process is a line of /proc/PID/stat.
+type process struct {
+	pid, parent int
+	// cpu in seconds, with that of children that ended.
+	cpu float64
+}
+
+// treeCPU gives the CPU time in seconds of a process and everything it started, living or ended.
+func treeCPU(tb testing.TB, root int) float64 {
+	tb.Helper()
+	paths, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	all, children := map[int]process{}, map[int][]int{}
+	for _, path := range paths {
+		if p, ok := readStat(path); ok {
+			all[p.pid] = p
+			children[p.parent] = append(children[p.parent], p.pid)
+		}
+	}
+	var sum func(pid int) float64
+	sum = func(pid int) float64 {
+		total := all[pid].cpu
+		for _, child := range children[pid] {
+			total += sum(child)
+		}
+		return total
+	}
+	return sum(root)
+}
+
+// readStat is false for a process that has ended meanwhile.
+func readStat(path string) (process, bool) {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return process{}, false
+	}
+	// The name, in parentheses, may hold anything.
+	end := bytes.LastIndexByte(content, ')')
+	fields := strings.Fields(string(content[end+1:]))
+	if end < 0 || len(fields) < 15 {
+		return process{}, false
+	}
+	number := func(i int) int {
+		n, _ := strconv.Atoi(fields[i])
+		return n
+	}
+	pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(path)))
+	used := number(11) + number(12) + number(13) + number(14)
+	return process{pid: pid, parent: number(1), cpu: float64(used) / ticks}, true
+}
+
+// memory gives a figure of /proc/PID/status in bytes, such as VmHWM, the largest resident size the process had.
+func memory(pid int, figure string) (float64, error) {
+	file, err := os.Open(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = file.Close() }()
+	lines := bufio.NewScanner(file)
+	for lines.Scan() {
+		if rest, found := strings.CutPrefix(lines.Text(), figure+":"); found {
+			kib, err := strconv.ParseFloat(strings.Fields(rest)[0], 64)
+			return kib * 1024, err
+		}
+	}
+	return 0, fmt.Errorf("process %d has no %s", pid, figure)
+}
