@@ -18,7 +18,7 @@ var (
 	}, []string{"region", "store"})
 )
 
-func init() { metrics.Registry.MustRegister(auditSeconds, listSeconds, statusWrites) }
+func init() { metrics.Registry.MustRegister(auditSeconds, listSeconds, statusWrites, Verdicts) }
 
 // statusWrites counts status patches, since in steady state there must be none but renewals (invariant 9).
 var statusWrites = prometheus.NewCounter(prometheus.CounterOpts{

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/termintreu/termintreu/api/v1alpha1"
+	"github.com/termintreu/termintreu/internal/compliance"
+)
+
+// Verdicts shows the verdicts of every tenant to Prometheus, read from the cache at each scrape: one past its
+// validUntil is shown as Unknown, whatever the condition says.
+var Verdicts = &VerdictCollector{}
+
+// VerdictCollector is a prometheus.Collector over the tenants of a cache.
+type VerdictCollector struct{ reader atomic.Pointer[client.Reader] }
+
+var verdictDesc = prometheus.NewDesc("termintreu_tenant_verdict",
+	"1 for the status a compliance condition of a tenant stands at, 0 for the others; Unknown once its evidence is stale.",
+	[]string{"namespace", "name", "type", "status"}, nil)
+
+// ReadFrom makes the collector show the tenants of a reader.
+func (c *VerdictCollector) ReadFrom(reader client.Reader) { c.reader.Store(&reader) }
+
+// Describe implements prometheus.Collector.
+func (c *VerdictCollector) Describe(out chan<- *prometheus.Desc) { out <- verdictDesc }
+
+// Collect implements prometheus.Collector.
+func (c *VerdictCollector) Collect(out chan<- prometheus.Metric) {
+	reader := c.reader.Load()
+	if reader == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	tenants := &v1alpha1.BookingTenantList{}
+	if err := (*reader).List(ctx, tenants, client.UnsafeDisableDeepCopy); err != nil {
+		out <- prometheus.NewInvalidMetric(verdictDesc, err)
+		return
+	}
+	now := time.Now()
+	for i := range tenants.Items {
+		tenant := &tenants.Items[i]
+		for kind, stands := range compliance.Standing(&tenant.Status, now) {
+			for _, status := range []metav1.ConditionStatus{metav1.ConditionTrue, metav1.ConditionFalse, metav1.ConditionUnknown} {
+				value := 0.0
+				if status == stands {
+					value = 1
+				}
+				out <- prometheus.MustNewConstMetric(verdictDesc, prometheus.GaugeValue, value, tenant.Namespace, tenant.Name, kind, string(status))
+			}
+		}
+	}
+}
