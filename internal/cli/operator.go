@@ -3,6 +3,7 @@
 package cli
 
 import (
+	"context"
 	"log/slog"
 	"os"
 	"time"
@@ -11,7 +12,9 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
 
 	"github.com/termintreu/termintreu/internal/operator"
 )
@@ -23,17 +26,9 @@ func newOperator() *cobra.Command {
 		Short: "Run the operator",
 		Args:  cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			ctx := ctrl.SetupSignalHandler()
-			ctrl.SetLogger(logr.FromSlogHandler(slog.NewJSONHandler(os.Stderr, nil)))
-			config, err := ctrl.GetConfig()
-			if err != nil {
-				return err
-			}
-			mgr, err := operator.New(ctx, config, options)
-			if err != nil {
-				return err
-			}
-			return mgr.Start(ctx)
+			return start(func(ctx context.Context, config *rest.Config) (manager.Manager, error) {
+				return operator.New(ctx, config, options)
+			})
 		},
 	}
 	flags := command.Flags()
@@ -53,21 +48,28 @@ func newSentinel() *cobra.Command {
 		Short: "Turn verdicts nobody renews to Unknown",
 		Args:  cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			ctx := ctrl.SetupSignalHandler()
-			ctrl.SetLogger(logr.FromSlogHandler(slog.NewJSONHandler(os.Stderr, nil)))
-			config, err := ctrl.GetConfig()
-			if err != nil {
-				return err
-			}
-			mgr, err := operator.NewSentinel(config, options)
-			if err != nil {
-				return err
-			}
-			return mgr.Start(ctx)
+			return start(func(_ context.Context, config *rest.Config) (manager.Manager, error) {
+				return operator.NewSentinel(config, options)
+			})
 		},
 	}
 	commonFlags(command.Flags(), &options)
 	return command
+}
+
+// start runs a manager until a signal ends it.
+func start(build func(context.Context, *rest.Config) (manager.Manager, error)) error {
+	ctx := ctrl.SetupSignalHandler()
+	ctrl.SetLogger(logr.FromSlogHandler(slog.NewJSONHandler(os.Stderr, nil)))
+	config, err := ctrl.GetConfig()
+	if err != nil {
+		return err
+	}
+	mgr, err := build(ctx, config)
+	if err != nil {
+		return err
+	}
+	return mgr.Start(ctx)
 }
 
 func commonFlags(flags *pflag.FlagSet, options *operator.Options) {
