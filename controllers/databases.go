@@ -70,6 +70,19 @@ func (d *Databases) Forget(key plan.DatabaseKey) {
 	p.close()
 }
 
+// CloseAtEnd closes every pool when the context ends, so that a server is left with no idle sessions.
+func (d *Databases) CloseAtEnd(ctx context.Context) error {
+	<-ctx.Done()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, p := range d.pools {
+		p.mu.Lock()
+		p.close()
+		p.mu.Unlock()
+	}
+	return nil
+}
+
 func (d *Databases) pool(key plan.DatabaseKey) *pool {
 	d.mu.Lock()
 	defer d.mu.Unlock()

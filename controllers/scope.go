@@ -30,6 +30,9 @@ type scope struct {
 	refusal *plan.Refusal
 	failure error
 
+	// done names what this reconcile created, changed or removed.
+	done []string
+
 	databaseReady bool
 	available     int32
 	evidence      compliance.Evidence

@@ -5,6 +5,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -27,6 +28,7 @@ func (r *TenantReconciler) apply(ctx context.Context, s *scope) error {
 	if err != nil {
 		return err
 	}
+	defer r.tellDone(s)
 	if err := r.applyDatabase(ctx, s, creds); err != nil {
 		return err
 	}
@@ -56,11 +58,11 @@ func (r *TenantReconciler) applyObjects(ctx context.Context, s *scope, desired, 
 		if err := r.Client.Apply(ctx, object.Config, FieldOwner, client.ForceOwnership); err != nil {
 			return fmt.Errorf("applying %s %s/%s: %w", object.GVK.Kind, object.Namespace, object.Name, err)
 		}
-		action := "Created"
+		action := "created"
 		if live != nil {
-			action = "Updated"
+			action = "updated"
 		}
-		r.Recorder.Eventf(s.tenant, nil, corev1.EventTypeNormal, action, "Apply", "%s %s %s/%s", action, object.GVK.Kind, object.Namespace, object.Name)
+		s.done = append(s.done, fmt.Sprintf("%s %s %s/%s", action, object.GVK.Kind, object.Namespace, object.Name))
 	}
 	for _, object := range absent {
 		live, err := r.live(ctx, object)
@@ -73,9 +75,23 @@ func (r *TenantReconciler) applyObjects(ctx context.Context, s *scope, desired, 
 		if err := r.Delete(ctx, live); client.IgnoreNotFound(err) != nil {
 			return fmt.Errorf("deleting %s %s/%s: %w", object.GVK.Kind, object.Namespace, object.Name, err)
 		}
-		r.Recorder.Eventf(s.tenant, nil, corev1.EventTypeNormal, "Deleted", "Apply", "Deleted %s %s/%s", object.GVK.Kind, object.Namespace, object.Name)
+		s.done = append(s.done, fmt.Sprintf("deleted %s %s/%s", object.GVK.Kind, object.Namespace, object.Name))
 	}
 	return nil
+}
+
+// tellDone gives one event for all a reconcile did: an event is a request to the API server like any other.
+func (r *TenantReconciler) tellDone(s *scope) {
+	if len(s.done) == 0 {
+		return
+	}
+	const most = 1000 // an event's note takes no more
+	note := strings.Join(s.done, ", ")
+	if len(note) > most {
+		note = note[:most]
+	}
+	r.Recorder.Eventf(s.tenant, nil, corev1.EventTypeNormal, "Applied", "Apply", "%s", note)
+	s.done = nil
 }
 
 // live reads an object from the cache; nil when there is none.
@@ -114,7 +130,7 @@ func (r *TenantReconciler) ensureFirstBackup(ctx context.Context, s *scope) erro
 	if err := r.Client.Apply(ctx, resources.InitialBackupJob(s.plan), FieldOwner, client.ForceOwnership); err != nil {
 		return fmt.Errorf("starting the first backup: %w", err)
 	}
-	r.Recorder.Eventf(s.tenant, nil, corev1.EventTypeNormal, "FirstBackup", "Apply", "Started the first backup")
+	s.done = append(s.done, "started the first backup")
 	return nil
 }
 

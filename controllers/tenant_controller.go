@@ -5,12 +5,14 @@ package controllers
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/termintreu/termintreu/api/v1alpha1"
 	"github.com/termintreu/termintreu/internal/compliance"
 	"github.com/termintreu/termintreu/internal/evidence"
 	"github.com/termintreu/termintreu/internal/plan"
@@ -46,6 +48,9 @@ func (r *TenantReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctr
 	if s.tenant.Spec.Paused {
 		return ctrl.Result{}, r.report(ctx, s)
 	}
+	if r.unmeasured(s) {
+		return ctrl.Result{RequeueAfter: firstLook}, nil
+	}
 	if s.plan, err = r.prepare(ctx, s); err == nil && s.plan != nil {
 		err = r.apply(ctx, s)
 	}
@@ -59,6 +64,28 @@ func (r *TenantReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctr
 		return ctrl.Result{}, s.failure
 	}
 	return ctrl.Result{RequeueAfter: r.renewal(s)}, nil
+}
+
+// firstLook is how soon a tenant is looked at again that waits for its first measurement.
+const firstLook = 500 * time.Millisecond
+
+// unmeasured tells whether this process has never looked at the database or a store of a tenant that has data there.
+// An operator that has just started knows nothing: judging then would turn every verdict Unknown, and bringing every
+// schema about again would cost a round trip each.
+func (r *TenantReconciler) unmeasured(s *scope) bool {
+	placed, region := s.tenant.Status.Database, s.input.Region
+	if placed == nil || region == nil {
+		return false
+	}
+	for i := range region.Spec.DatabaseServers {
+		key := plan.DatabaseKey{Region: region.Name, Server: placed.Server, Database: placed.Name}
+		if server := &region.Spec.DatabaseServers[i]; server.Name == placed.Server && slices.Contains(server.Databases, placed.Name) && r.Book.Audit(key).At.IsZero() {
+			return true
+		}
+	}
+	return slices.ContainsFunc(region.Spec.BackupStores, func(store v1alpha1.BackupStore) bool {
+		return r.Book.Listing(evidence.StoreKey{Region: region.Name, Store: store.Name}).At.IsZero()
+	})
 }
 
 // prepare checks, places and plans. Before the checks pass nothing of the tenant exists anywhere; afterwards its

@@ -69,7 +69,7 @@ func (r *TenantReconciler) applyDatabase(ctx context.Context, s *scope, creds *r
 	}
 	r.applied.set(p.DataID, spec.SpecHash)
 	if !found {
-		r.Recorder.Eventf(s.tenant, nil, corev1.EventTypeNormal, "Provisioned", "Apply", "Schema %s with its roles stands in database %s of server %s", p.DataID, p.Database.Name, p.Database.Server.Name)
+		s.done = append(s.done, fmt.Sprintf("created schema %s with its roles in database %s of server %s", p.DataID, p.Database.Name, p.Database.Server.Name))
 	}
 	return nil
 }

@@ -4,10 +4,12 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
@@ -28,14 +30,9 @@ func (r *TenantReconciler) finalize(ctx context.Context, s *scope) (ctrl.Result,
 		return ctrl.Result{}, nil
 	}
 	_, released := s.tenant.Annotations[AnnotationRelease]
-	if s.input.Placement != nil && !released {
+	if !released {
 		if err := r.end(ctx, s); err != nil {
-			s.progressing(v1alpha1.ReasonDeleting, fmt.Sprintf(
-				"the data could not be brought to its end: %v; it is retried; annotate the tenant with %s=REASON to let it go regardless", err, AnnotationRelease))
-			if patchErr := r.Status().Update(ctx, s.tenant); client.IgnoreNotFound(patchErr) != nil {
-				return ctrl.Result{}, patchErr
-			}
-			return ctrl.Result{}, err
+			return ctrl.Result{}, errors.Join(err, r.reportEnding(ctx, s, err))
 		}
 	}
 	before := s.tenant.DeepCopy()
@@ -46,10 +43,35 @@ func (r *TenantReconciler) finalize(ctx context.Context, s *scope) (ctrl.Result,
 	return ctrl.Result{}, nil
 }
 
+// reportEnding tells what holds the end of the data up, once.
+func (r *TenantReconciler) reportEnding(ctx context.Context, s *scope, failure error) error {
+	before := s.tenant.DeepCopy()
+	s.tenant.Status.ObservedGeneration = s.tenant.Generation
+	s.progressing(v1alpha1.ReasonDeleting, fmt.Sprintf(
+		"the data could not be brought to its end: %v; it is retried; annotate the tenant with %s=REASON to let it go regardless", failure, AnnotationRelease))
+	if equality.Semantic.DeepEqual(before.Status, s.tenant.Status) {
+		return nil
+	}
+	statusWrites.Inc()
+	return client.IgnoreNotFound(r.Status().Patch(ctx, s.tenant, client.MergeFrom(before)))
+}
+
 // end brings the tenant's data to what its deletion policy says. Everything that makes the site serve goes first.
 func (r *TenantReconciler) end(ctx context.Context, s *scope) error {
 	if s.input.Region == nil {
 		return fmt.Errorf("DataRegion %s is gone: create it again", s.tenant.Spec.RegionRef.Name)
+	}
+	if s.input.Placement == nil {
+		// The finalizer stands before the status does: an operator killed in between has left data that only the
+		// registries know of.
+		found, err := r.find(ctx, s.input.Region, plan.DataID(s.tenant.UID))
+		if err != nil {
+			return err
+		}
+		if found == nil {
+			return nil
+		}
+		s.input.Placement = found
 	}
 	if s.tenant.Spec.DeletionPolicy == v1alpha1.DeletionDelete {
 		return r.deleteData(ctx, s)

@@ -36,6 +36,7 @@ func (r *TenantReconciler) report(ctx context.Context, s *scope) error {
 	if err := r.Status().Patch(ctx, s.tenant, client.MergeFrom(before)); err != nil {
 		return client.IgnoreNotFound(fmt.Errorf("reporting status: %w", err))
 	}
+	statusWrites.Inc()
 	r.announce(s, before)
 	return nil
 }
@@ -46,13 +47,19 @@ func (r *TenantReconciler) news(before, after *v1alpha1.BookingTenantStatus, now
 	if equality.Semantic.DeepEqual(before, after) {
 		return false
 	}
-	if after.Compliance == nil || after.Compliance.ValidUntil == nil || before.Compliance == nil || before.Compliance.ValidUntil == nil {
-		return true
-	}
-	if now.After(before.Compliance.ValidUntil.Add(-r.MaxEvidenceAge/2)) && after.Compliance.ValidUntil.After(before.Compliance.ValidUntil.Time) {
+	was, is := validUntil(before), validUntil(after)
+	if was.IsZero() != is.IsZero() || now.After(was.Add(-r.MaxEvidenceAge/2)) && is.After(was) {
 		return true
 	}
 	return !equality.Semantic.DeepEqual(lasting(before), lasting(after))
+}
+
+// validUntil is the zero time where nothing stands that could run out.
+func validUntil(status *v1alpha1.BookingTenantStatus) time.Time {
+	if status.Compliance == nil || status.Compliance.ValidUntil == nil {
+		return time.Time{}
+	}
+	return status.Compliance.ValidUntil.Time
 }
 
 // lasting is a status without what changes at each measurement.
@@ -135,6 +142,10 @@ func (s *scope) progressing(reason, message string) {
 
 // reportParts tells of database and instance.
 func reportParts(s *scope) {
+	if s.plan == nil && s.input.Placement != nil {
+		// Refused after it had been served: what was built still stands, and nobody looked at it.
+		return
+	}
 	if s.plan == nil {
 		s.set(v1alpha1.ConditionDatabaseReady, metav1.ConditionFalse, v1alpha1.ReasonProgressing, "no database was chosen yet")
 		s.set(v1alpha1.ConditionInstanceAvailable, metav1.ConditionFalse, v1alpha1.ReasonNotServing, "the site does not serve")
@@ -172,15 +183,17 @@ func reportVerdicts(s *scope) {
 	}
 }
 
-// announce tells of each verdict that turned, as an event.
+// announce tells, as events, of what somebody may have to act on: a spec that is refused, a site that comes up or goes
+// down, a tenant whose compliance turns, a claim that fails or is mended. First looks and parts tell nothing of their
+// own, since every event is a request to the API server.
 func (r *TenantReconciler) announce(s *scope, before *v1alpha1.BookingTenant) {
 	for _, c := range s.tenant.Status.Conditions {
 		old := meta.FindStatusCondition(before.Status.Conditions, c.Type)
-		if old != nil && old.Status == c.Status || old == nil && c.Status == metav1.ConditionTrue && c.Type == v1alpha1.ConditionReconciling {
+		if !noteworthy(old, &c) {
 			continue
 		}
 		kind := corev1.EventTypeNormal
-		if c.Status == metav1.ConditionFalse && c.Type != v1alpha1.ConditionReady && old != nil || c.Type == v1alpha1.ConditionStalled {
+		if c.Status == metav1.ConditionFalse || c.Type == v1alpha1.ConditionStalled {
 			kind = corev1.EventTypeWarning
 		}
 		note := fmt.Sprintf("%s is %s: %s", c.Type, c.Status, c.Message)
@@ -189,4 +202,19 @@ func (r *TenantReconciler) announce(s *scope, before *v1alpha1.BookingTenant) {
 		}
 		r.Recorder.Eventf(s.tenant, nil, kind, c.Reason, "Judge", "%s", note)
 	}
+}
+
+func noteworthy(old, c *metav1.Condition) bool {
+	if old != nil && old.Status == c.Status {
+		return false
+	}
+	switch c.Type {
+	case v1alpha1.ConditionStalled:
+		return true
+	case v1alpha1.ConditionReady, v1alpha1.ConditionCompliant:
+		return old != nil
+	case v1alpha1.ConditionResidencyEnforced, v1alpha1.ConditionRetentionEnforced, v1alpha1.ConditionBackupsCurrent:
+		return old != nil && (c.Status == metav1.ConditionFalse || old.Status == metav1.ConditionFalse)
+	}
+	return false
 }

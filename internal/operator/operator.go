@@ -15,6 +15,7 @@ import (
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
+	ctrlconfig "sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
@@ -44,6 +45,8 @@ type Options struct {
 	MetricsAddress, ProbeAddress string
 	// LeaderElection lets one of several replicas work.
 	LeaderElection bool
+	// SharedProcess lets several managers, one after the other, live in one process; tests need it.
+	SharedProcess bool
 }
 
 // Validate refuses options that contradict each other.
@@ -79,6 +82,7 @@ func New(ctx context.Context, config *rest.Config, o Options) (manager.Manager, 
 	if err := controllers.SetupIndexes(ctx, mgr); err != nil {
 		return nil, err
 	}
+	controllers.Verdicts.ReadFrom(mgr.GetClient())
 	changed := make(chan event.TypedGenericEvent[string], 4096)
 	book := evidence.NewBook(func(dataID string) { changed <- event.TypedGenericEvent[string]{Object: dataID} })
 	databases := &controllers.Databases{Secrets: mgr.GetAPIReader(), Namespace: o.Namespace}
@@ -87,15 +91,18 @@ func New(ctx context.Context, config *rest.Config, o Options) (manager.Manager, 
 	kick := make(chan struct{}, 1)
 	measurer := &controllers.Measurer{
 		Client: mgr.GetClient(), Databases: databases, Stores: stores, Book: book,
-		Interval: o.MeasureInterval, Timeout: min(o.MeasureInterval, time.Minute), Kick: kick, Done: leftovers.Sweep,
+		Interval: o.MeasureInterval, Timeout: min(max(o.MeasureInterval, 5*time.Second), time.Minute), Kick: kick, Done: leftovers.Sweep,
 	}
 	if err := mgr.Add(measurer); err != nil {
+		return nil, err
+	}
+	if err := mgr.Add(manager.RunnableFunc(databases.CloseAtEnd)); err != nil {
 		return nil, err
 	}
 	tenants := &controllers.TenantReconciler{
 		Client: mgr.GetClient(), Databases: databases, Stores: stores, Book: book,
 		Recorder: mgr.GetEventRecorder("termintreu"), MaxEvidenceAge: o.MaxEvidenceAge, Now: time.Now,
-		Defaults: plan.Defaults{Image: o.Image, ImagePullPolicy: o.ImagePullPolicy},
+		Defaults: plan.Defaults{Image: o.Image, ImagePullPolicy: o.ImagePullPolicy, OperatorNamespace: o.Namespace},
 	}
 	regions := &controllers.DataRegionReconciler{Client: mgr.GetClient(), Book: book, Kick: kick, Interval: o.MeasureInterval}
 	policies := &controllers.RetentionPolicyReconciler{Client: mgr.GetClient()}
@@ -119,6 +126,7 @@ func newManager(config *rest.Config, o Options, name string, cacheOptions func(*
 	config.QPS, config.Burst = -1, -1
 	options := ctrl.Options{
 		Scheme: Scheme(), HealthProbeBindAddress: o.ProbeAddress,
+		Controller:     ctrlconfig.Controller{SkipNameValidation: &o.SharedProcess},
 		LeaderElection: o.LeaderElection, LeaderElectionID: name, LeaderElectionNamespace: o.Namespace, LeaderElectionReleaseOnCancel: true,
 		Metrics: metricsserver.Options{
 			BindAddress: o.MetricsAddress, SecureServing: true, FilterProvider: filters.WithAuthenticationAndAuthorization,
