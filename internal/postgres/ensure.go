@@ -91,27 +91,59 @@ func (a *Admin) Ensure(ctx context.Context, tenant Tenant) error {
 
 // create makes a tenant from nothing, or mends one whose schema is current, in one round trip of two transactions.
 func (s *session) create(ctx context.Context, tenant *Tenant, plan *layout, fresh bool) error {
+	sql, err := createSQL(tenant, plan, fresh)
+	if err != nil {
+		return err
+	}
+	_, err = s.exec(ctx, sql)
+	return err
+}
+
+// FreshSQL gives the statements Ensure sends for a tenant that is not there yet, so that a benchmark can hold Ensure
+// against psql running the same ones. It changes nothing.
+func (a *Admin) FreshSQL(ctx context.Context, tenant Tenant) (sql string, err error) {
+	if err := tenant.check(); err != nil {
+		return "", fmt.Errorf("tenant %s: %w", tenant.DataID, err)
+	}
+	err = a.locked(ctx, tenant.DataID, func(s *session) error {
+		state, err := s.find(ctx, tenant.DataID)
+		if err != nil {
+			return err
+		}
+		plan, err := a.layout(&tenant, state)
+		if err != nil {
+			return err
+		}
+		sql, err = createSQL(&tenant, plan, true)
+		return err
+	})
+	if err != nil {
+		return "", fmt.Errorf("tenant %s in database %s: %w", tenant.DataID, a.name, err)
+	}
+	return sql, nil
+}
+
+func createSQL(tenant *Tenant, plan *layout, fresh bool) (string, error) {
 	var sql strings.Builder
 	if err := render(&sql, "roles.sql", plan); err != nil {
-		return err
+		return "", err
 	}
 	sql.WriteString("BEGIN;\n")
 	if err := render(&sql, "rules.sql", plan); err != nil {
-		return err
+		return "", err
 	}
 	fmt.Fprintf(&sql, "SET LOCAL ROLE %s;\n", plan.Owner.Ident)
 	if fresh {
 		schema, err := freshSchema()
 		if err != nil {
-			return err
+			return "", err
 		}
 		fmt.Fprintf(&sql, "SET LOCAL search_path = %s, pg_temp;\n%s\nSET LOCAL search_path = %s;\n", plan.Schema, schema, operatorPath)
 	}
 	if err := finish(&sql, tenant, plan); err != nil {
-		return err
+		return "", err
 	}
-	_, err := s.exec(ctx, sql.String())
-	return err
+	return sql.String(), nil
 }
 
 // mend upgrades an older schema: goose commits each migration, so the grants follow in a transaction of their own.
