@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/jackc/pgx/v5"
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/kubernetes"
+)
+
+// tablesHolding searches every table of every database on every server for a text, and names those that hold it.
+func tablesHolding(ctx context.Context, text string) (found []string) {
+	GinkgoHelper()
+	for _, server := range ends.Postgres {
+		databases := column(ctx, superuser(ctx, server.Name, "postgres"), `SELECT datname FROM pg_database WHERE datallowconn`)
+		for _, database := range databases {
+			conn := superuser(ctx, server.Name, database)
+			// Sequences and views hold nothing of their own; statistics are searched since samples of rows end up there.
+			tables := column(ctx, conn, `SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+				WHERE c.relkind IN ('r', 'p', 'm') AND n.nspname NOT IN ('information_schema') AND n.nspname !~ '^pg_toast'`)
+			for _, table := range tables {
+				hits := value[int64](ctx, conn, `SELECT count(*) FROM `+table+` AS t WHERE position(lower($1) IN lower(t::text)) > 0`, text)
+				if hits > 0 {
+					found = append(found, fmt.Sprintf("%s/%s/%s", server.Name, database, table))
+				}
+			}
+			Expect(conn.Close(ctx)).To(Succeed())
+		}
+	}
+	return found
+}
+
+func column(ctx context.Context, conn *pgx.Conn, sql string) []string {
+	GinkgoHelper()
+	rows, err := conn.Query(ctx, sql)
+	Expect(err).NotTo(HaveOccurred())
+	values, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	Expect(err).NotTo(HaveOccurred())
+	return values
+}
+
+// objectsHolding searches every object of every kind the API server has, Secrets decoded.
+func objectsHolding(ctx context.Context, text string) (found []string) {
+	GinkgoHelper()
+	lists, err := discovery.NewDiscoveryClientForConfigOrDie(kubeConfig).ServerPreferredResources()
+	Expect(err).NotTo(HaveOccurred())
+	objects := dynamic.NewForConfigOrDie(kubeConfig)
+	looked := 0
+	for _, list := range lists {
+		group, err := schema.ParseGroupVersion(list.GroupVersion)
+		Expect(err).NotTo(HaveOccurred())
+		for _, kind := range list.APIResources {
+			if !strings.Contains(strings.Join(kind.Verbs, " "), "list") {
+				continue
+			}
+			items, err := objects.Resource(group.WithResource(kind.Name)).List(ctx, metav1.ListOptions{})
+			Expect(err).NotTo(HaveOccurred(), kind.Name)
+			for _, item := range items.Items {
+				looked++
+				raw, err := json.Marshal(item.Object)
+				Expect(err).NotTo(HaveOccurred())
+				if strings.Contains(strings.ToLower(string(raw)), text) {
+					found = append(found, kind.Name+" "+item.GetNamespace()+"/"+item.GetName())
+				}
+			}
+		}
+	}
+	secrets := &corev1.SecretList{}
+	Expect(kube.List(ctx, secrets)).To(Succeed())
+	for _, secret := range secrets.Items {
+		for _, data := range secret.Data {
+			if bytes.Contains(bytes.ToLower(data), []byte(text)) {
+				found = append(found, "secret "+secret.Namespace+"/"+secret.Name)
+			}
+		}
+	}
+	Expect(looked).To(BeNumerically(">", 100), "hardly any object was looked at")
+	return found
+}
+
+// logsHolding searches the logs of every container, and those of servers and cluster on disk.
+func logsHolding(ctx context.Context, text string) (found []string) {
+	GinkgoHelper()
+	clients := kubernetes.NewForConfigOrDie(kubeConfig)
+	pods := &corev1.PodList{}
+	Expect(kube.List(ctx, pods)).To(Succeed())
+	looked := 0
+	for _, pod := range pods.Items {
+		raw, err := clients.CoreV1().Pods(pod.Namespace).GetLogs(pod.Name, &corev1.PodLogOptions{}).DoRaw(ctx)
+		if err != nil {
+			continue // a pod of a job that went meanwhile, or that has not begun
+		}
+		looked += len(raw)
+		if strings.Contains(strings.ToLower(string(raw)), text) {
+			found = append(found, "log of pod "+pod.Namespace+"/"+pod.Name)
+		}
+	}
+	Expect(looked).NotTo(BeZero(), "no pod has said anything")
+	err := filepath.WalkDir(filepath.Join(*dir, "logs"), func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.Type().IsRegular() {
+			return err
+		}
+		raw, err := os.ReadFile(path)
+		if strings.Contains(strings.ToLower(string(raw)), text) {
+			found = append(found, "log "+entry.Name())
+		}
+		return err
+	})
+	Expect(err).NotTo(HaveOccurred())
+	return found
+}
+
+// versionsUnder lists every version of every object under a prefix at a store, delete markers included.
+func versionsUnder(ctx context.Context, store, prefix string) (keys []string) {
+	GinkgoHelper()
+	objects, bucket := storeOf(store)
+	pages := s3.NewListObjectVersionsPaginator(objects, &s3.ListObjectVersionsInput{Bucket: &bucket, Prefix: &prefix})
+	for pages.HasMorePages() {
+		next, err := pages.NextPage(ctx)
+		Expect(err).NotTo(HaveOccurred())
+		for _, version := range next.Versions {
+			keys = append(keys, aws.ToString(version.Key))
+		}
+		for _, marker := range next.DeleteMarkers {
+			keys = append(keys, aws.ToString(marker.Key))
+		}
+	}
+	return keys
+}
+
+// dumpsAt lists the backups of a tenant at a store that can be read, the newest first.
+func dumpsAt(ctx context.Context, store, dataID string) (keys []string) {
+	GinkgoHelper()
+	objects, bucket := storeOf(store)
+	pages := s3.NewListObjectsV2Paginator(objects, &s3.ListObjectsV2Input{Bucket: &bucket, Prefix: aws.String(dataID + "/")})
+	for pages.HasMorePages() {
+		next, err := pages.NextPage(ctx)
+		Expect(err).NotTo(HaveOccurred())
+		for _, object := range next.Contents {
+			if strings.HasSuffix(aws.ToString(object.Key), ".dump.zst.age") {
+				keys = append([]string{aws.ToString(object.Key)}, keys...)
+			}
+		}
+	}
+	return keys
+}
+
+func storeOf(name string) (*s3.Client, string) {
+	GinkgoHelper()
+	objects, err := installation.Cluster.S3(name)
+	Expect(err).NotTo(HaveOccurred())
+	for _, store := range ends.Stores {
+		if store.Name == name {
+			return objects, store.Bucket
+		}
+	}
+	Fail("the cluster has no store " + name)
+	return nil, ""
+}
+
+// removeObject makes an object unreadable, as somebody with access to the store could.
+func removeObject(ctx context.Context, store, key string) {
+	GinkgoHelper()
+	objects, bucket := storeOf(store)
+	_, err := objects.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &bucket, Key: &key})
+	Expect(err).NotTo(HaveOccurred())
+}
+
+// reveal takes the delete markers of an object away, so that what they hid can be read again.
+func reveal(ctx context.Context, store, key string) {
+	GinkgoHelper()
+	objects, bucket := storeOf(store)
+	listed, err := objects.ListObjectVersions(ctx, &s3.ListObjectVersionsInput{Bucket: &bucket, Prefix: &key})
+	Expect(err).NotTo(HaveOccurred())
+	var markers []types.DeleteMarkerEntry = listed.DeleteMarkers
+	for _, marker := range markers {
+		_, err := objects.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &bucket, Key: marker.Key, VersionId: marker.VersionId})
+		Expect(err).NotTo(HaveOccurred())
+	}
+}
