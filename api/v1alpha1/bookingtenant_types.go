@@ -358,7 +358,8 @@ type BookingTenantStatus struct {
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 	// Conditions: Ready, Reconciling and Stalled follow kstatus; DatabaseReady and InstanceAvailable tell of the
-	// parts; ResidencyEnforced, RetentionEnforced, BackupsCurrent and their summary Compliant are verdicts.
+	// parts; ResidencyEnforced, ProcessorsPermitted, TransportEncrypted, RetentionEnforced, BackupsCurrent and their
+	// summary Compliant are verdicts.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -375,6 +376,11 @@ type BookingTenantStatus struct {
 	// Compliance tells how long the verdicts stand.
 	// +optional
 	Compliance *ComplianceStatus `json:"compliance,omitempty"`
+	// Evidence behind the verdicts on residency, transport and processors: what was observed, and what was declared.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=48
+	Evidence []EvidenceItem `json:"evidence,omitempty"`
 	// Residency is where the tenant's pods and jobs run.
 	// +optional
 	Residency *ResidencyStatus `json:"residency,omitempty"`
@@ -407,6 +413,84 @@ type ResidencyStatus struct {
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=32
 	Nodes []NodeEvidence `json:"nodes,omitempty"`
+	// Server is the database server the tenant's schema lies on.
+	// +optional
+	Server string `json:"server,omitempty"`
+	// Stores that hold the tenant's backups.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=8
+	Stores []string `json:"stores,omitempty"`
+	// Countries the tenant's data is processed in or accessed from, as the DataRegion's processors declare.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=64
+	Countries []CountryCode `json:"countries,omitempty"`
+	// Incidents are the last sixteen breaches of residency, healed ones included.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=16
+	Incidents []Incident `json:"incidents,omitempty"`
+}
+
+// Incident is one breach of residency that was noticed.
+type Incident struct {
+	// What broke the promise, such as "Pod basel/einwohneramt-booking-1".
+	// +kubebuilder:validation:MaxLength=400
+	What string `json:"what"`
+	// Where it was found, such as the name of a node.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	Where string `json:"where,omitempty"`
+	// Reason is one of the reasons of ResidencyEnforced.
+	// +kubebuilder:validation:MaxLength=64
+	Reason string `json:"reason"`
+	// Message tells what was seen.
+	// +optional
+	// +kubebuilder:validation:MaxLength=512
+	Message string `json:"message,omitempty"`
+	// NoticedAt is when it was noticed.
+	NoticedAt metav1.Time `json:"noticedAt"`
+	// HealedAt is when it was seen mended; absent while it lasts.
+	// +optional
+	HealedAt *metav1.Time `json:"healedAt,omitempty"`
+	// Action the operator took.
+	// +optional
+	Action IncidentAction `json:"action,omitempty"`
+}
+
+// IncidentAction is what the operator did about an incident.
+//
+// +kubebuilder:validation:Enum=Evicted;EvictionBlocked;Reported
+type IncidentAction string
+
+const (
+	// IncidentEvicted means the pod was evicted.
+	IncidentEvicted IncidentAction = "Evicted"
+	// IncidentEvictionBlocked means the Eviction API refused, such as for a PodDisruptionBudget; it is tried again.
+	IncidentEvictionBlocked IncidentAction = "EvictionBlocked"
+	// IncidentReported means the incident was reported and nothing else.
+	IncidentReported IncidentAction = "Reported"
+)
+
+// EvidenceItem is one fact a verdict rests on.
+type EvidenceItem struct {
+	// What the fact is about, such as "Database server pg-ch-1".
+	// +kubebuilder:validation:MaxLength=200
+	What string `json:"what"`
+	// Where it was seen or is said to be, such as a node, a country or an address.
+	// +optional
+	// +kubebuilder:validation:MaxLength=200
+	Where string `json:"where,omitempty"`
+	// Value that was seen or written down.
+	// +optional
+	// +kubebuilder:validation:MaxLength=200
+	Value string `json:"value,omitempty"`
+	// Source tells whether somebody looked.
+	Source EvidenceSource `json:"source"`
+	// At is when the operator looked; absent for what was declared.
+	// +optional
+	At *metav1.Time `json:"at,omitempty"`
 }
 
 // NodeEvidence is one node under pods of the tenant.

@@ -19,6 +19,13 @@ const (
 
 	// ConditionResidencyEnforced is the verdict over where the tenant's pods and jobs run.
 	ConditionResidencyEnforced = "ResidencyEnforced"
+	// ConditionProcessorsPermitted is the verdict over who processes the tenant's data, and in which countries.
+	ConditionProcessorsPermitted = "ProcessorsPermitted"
+	// ConditionTransportEncrypted is the verdict over the certificates shown by servers, stores and the booking host.
+	ConditionTransportEncrypted = "TransportEncrypted"
+	// ConditionAdmissionEnforced is a DataRegion's verdict over its admission policies: True only after a dry-run
+	// binding to a foreign node was refused.
+	ConditionAdmissionEnforced = "AdmissionEnforced"
 	// ConditionRetentionEnforced is the verdict over records past their period.
 	ConditionRetentionEnforced = "RetentionEnforced"
 	// ConditionBackupsCurrent is the verdict over copies and expiry of backups.
@@ -97,6 +104,18 @@ const (
 	ReasonForeignNode = "ForeignNode"
 	// ReasonPlacementUnenforced means an object of the tenant lacks the affinity to the region's nodes.
 	ReasonPlacementUnenforced = "PlacementUnenforced"
+	// ReasonAdmissionOpen means a dry-run binding to a foreign node was not refused: the admission policies are missing.
+	ReasonAdmissionOpen = "AdmissionOpen"
+	// ReasonNamespaceUnbound means the tenant's namespace lacks the label that binds it to its region.
+	ReasonNamespaceUnbound = "NamespaceUnbound"
+	// ReasonIdentityChanged means a database server shows another system identifier than the one pinned.
+	ReasonIdentityChanged = "IdentityChanged"
+	// ReasonCountryNotAllowed means a processor works in, or accesses data from, a country the region does not allow.
+	ReasonCountryNotAllowed = "CountryNotAllowed"
+	// ReasonCertificateExpired means a certificate of a processor, or of an endpoint, is past its last day.
+	ReasonCertificateExpired = "CertificateExpired"
+	// ReasonPlainTransport means an endpoint is reached without TLS.
+	ReasonPlainTransport = "PlainTransport"
 	// ReasonOverdue means records are past their period and still there.
 	ReasonOverdue = "Overdue"
 	// ReasonRuleNotApplied means the database enforces another period than the policy gives.

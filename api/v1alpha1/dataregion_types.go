@@ -50,7 +50,49 @@ type DataRegionSpec struct {
 	// Ingress terminates TLS for the booking sites, so it sees every form (B4).
 	// +optional
 	Ingress *RegionIngress `json:"ingress,omitempty"`
+	// Admission names who may pass the admission policies around the region's namespaces and nodes.
+	// +optional
+	// +kubebuilder:default={}
+	Admission AdmissionRule `json:"admission,omitzero"`
+	// Drift says what happens to a pod of a tenant on a node that is not, or no longer, trusted.
+	// +optional
+	// +kubebuilder:default=Evict
+	Drift DriftAction `json:"drift,omitempty"`
 }
+
+// AdmissionRule names who may bind pods to nodes and change the label of trusted nodes. Everybody else is refused by
+// ValidatingAdmissionPolicies, cluster administrators included, whether the operator runs or not.
+type AdmissionRule struct {
+	// Schedulers are the user names that may bind pods in the region's namespaces.
+	// +optional
+	// +listType=set
+	// +kubebuilder:default={"system:kube-scheduler"}
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=253
+	Schedulers []string `json:"schedulers,omitempty"`
+	// NodeAdministrators are user or group names that may change or remove the label of a trusted node, or give it to
+	// a node that carries another value. Nobody may while it is empty. Kubelets never may.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=253
+	NodeAdministrators []string `json:"nodeAdministrators,omitempty"`
+}
+
+// DriftAction is what happens to a pod on a node that is not, or no longer, trusted.
+//
+// +kubebuilder:validation:Enum=Evict;Report
+type DriftAction string
+
+const (
+	// DriftEvict reports the pod and evicts it through the Eviction API, so that PodDisruptionBudgets hold.
+	DriftEvict DriftAction = "Evict"
+	// DriftReport only reports the pod.
+	DriftReport DriftAction = "Report"
+)
 
 // NodeTrust is the label that marks trusted nodes.
 type NodeTrust struct {
@@ -112,6 +154,13 @@ type DatabaseServer struct {
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=2000
 	TenantsPerDatabase int32 `json:"tenantsPerDatabase,omitempty"`
+	// SystemIdentifier is what pg_control_system() must show of the server: the identity its cluster was born with.
+	// When it is not given, the first one observed is pinned in status. Give the new one here after a move that was
+	// meant; failover and new certificates do not change it.
+	// +optional
+	// +kubebuilder:validation:MaxLength=20
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[0-9]+$')",message="write the identifier as SELECT system_identifier FROM pg_control_system() shows it, in quotes"
+	SystemIdentifier string `json:"systemIdentifier,omitempty"`
 	// CABundle is the PEM bundle the server's certificate is verified with.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=65536
@@ -234,7 +283,7 @@ type DataRegionStatus struct {
 	// ObservedGeneration is the generation the conditions speak of.
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
-	// Conditions of the region: Ready, Reconciling, Stalled.
+	// Conditions of the region: Ready, Reconciling, and AdmissionEnforced, the verdict over the admission policies.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -251,6 +300,11 @@ type DataRegionStatus struct {
 	// +listMapKey=server
 	// +listMapKey=database
 	Databases []DatabaseStatus `json:"databases,omitempty"`
+	// Servers as last connected to.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	Servers []ServerStatus `json:"servers,omitempty"`
 	// Stores as last listed.
 	// +optional
 	// +listType=map
@@ -283,6 +337,39 @@ type DatabaseStatus struct {
 	Tenants *int32 `json:"tenants,omitempty"`
 }
 
+// ServerStatus is the identity of one database server.
+type ServerStatus struct {
+	// Name of the server.
+	Name string `json:"name"`
+	// SystemIdentifier pinned: the one the spec gives, else the first one observed. While the server shows another
+	// one, it is not used.
+	// +optional
+	// +kubebuilder:validation:MaxLength=20
+	SystemIdentifier string `json:"systemIdentifier,omitempty"`
+	// Observed is the identifier the server showed last.
+	// +optional
+	// +kubebuilder:validation:MaxLength=20
+	Observed string `json:"observed,omitempty"`
+	// Address the server was reached at.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	Address string `json:"address,omitempty"`
+	// Certificate the server showed.
+	// +optional
+	Certificate *CertificateEvidence `json:"certificate,omitempty"`
+}
+
+// CertificateEvidence is a TLS certificate that was shown and verified.
+type CertificateEvidence struct {
+	// ValidUntil is when the certificate, or one it rests on, expires.
+	// +optional
+	ValidUntil *metav1.Time `json:"validUntil,omitempty"`
+	// KeySHA256 is the digest of the certificate's public key.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	KeySHA256 string `json:"keySHA256,omitempty"`
+}
+
 // StoreStatus is the last listing of one store.
 type StoreStatus struct {
 	// Name of the store.
@@ -294,6 +381,9 @@ type StoreStatus struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=512
 	Message string `json:"message,omitempty"`
+	// Certificate the store showed.
+	// +optional
+	Certificate *CertificateEvidence `json:"certificate,omitempty"`
 }
 
 // RetainedData is what a removed BookingTenant left behind.

@@ -18,6 +18,8 @@ import (
 func ForKind(kind schema.GroupVersionKind) interface{} {
 	switch kind {
 	// Group=booking.termintreu.dev, Version=v1alpha1
+	case v1alpha1.SchemeGroupVersion.WithKind("AdmissionRule"):
+		return &apiv1alpha1.AdmissionRuleApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("BackupRule"):
 		return &apiv1alpha1.BackupRuleApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("BackupSpec"):
@@ -40,6 +42,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.CategoryEvidenceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Certificate"):
 		return &apiv1alpha1.CertificateApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("CertificateEvidence"):
+		return &apiv1alpha1.CertificateEvidenceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Closure"):
 		return &apiv1alpha1.ClosureApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ComplianceStatus"):
@@ -62,6 +66,10 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.DataRegionStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Enforcement"):
 		return &apiv1alpha1.EnforcementApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("EvidenceItem"):
+		return &apiv1alpha1.EvidenceItemApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("Incident"):
+		return &apiv1alpha1.IncidentApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("InstanceSpec"):
 		return &apiv1alpha1.InstanceSpecApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("MailRelay"):
@@ -102,6 +110,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.RetentionStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("SecretReference"):
 		return &apiv1alpha1.SecretReferenceApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ServerStatus"):
+		return &apiv1alpha1.ServerStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Service"):
 		return &apiv1alpha1.ServiceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("StoreStatus"):

@@ -27,6 +27,23 @@ var parser *typed.Parser
 var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.termintreu.termintreu.api.v1alpha1.Action
   scalar: string
+- name: com.github.termintreu.termintreu.api.v1alpha1.AdmissionRule
+  map:
+    fields:
+    - name: nodeAdministrators
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
+    - name: schedulers
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
+      default:
+      - system:kube-scheduler
 - name: com.github.termintreu.termintreu.api.v1alpha1.AgeRecipient
   scalar: string
 - name: com.github.termintreu.termintreu.api.v1alpha1.BackupRule
@@ -216,6 +233,12 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: database
       type:
         namedType: com.github.termintreu.termintreu.api.v1alpha1.DatabasePlacement
+    - name: evidence
+      type:
+        list:
+          elementType:
+            namedType: com.github.termintreu.termintreu.api.v1alpha1.EvidenceItem
+          elementRelationship: atomic
     - name: observedGeneration
       type:
         scalar: numeric
@@ -289,6 +312,15 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: validUntil
       type:
         namedType: com.github.termintreu.termintreu.api.v1alpha1.Date
+- name: com.github.termintreu.termintreu.api.v1alpha1.CertificateEvidence
+  map:
+    fields:
+    - name: keySHA256
+      type:
+        scalar: string
+    - name: validUntil
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
 - name: com.github.termintreu.termintreu.api.v1alpha1.Channel
   scalar: string
 - name: com.github.termintreu.termintreu.api.v1alpha1.Closure
@@ -368,6 +400,10 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.termintreu.termintreu.api.v1alpha1.DataRegionSpec
   map:
     fields:
+    - name: admission
+      type:
+        namedType: com.github.termintreu.termintreu.api.v1alpha1.AdmissionRule
+      default: {}
     - name: allowedCountries
       type:
         list:
@@ -393,6 +429,10 @@ var schemaYAML = typed.YAMLObject(`types:
           elementRelationship: associative
           keys:
           - name
+    - name: drift
+      type:
+        namedType: com.github.termintreu.termintreu.api.v1alpha1.DriftAction
+      default: Evict
     - name: ingress
       type:
         namedType: com.github.termintreu.termintreu.api.v1alpha1.RegionIngress
@@ -442,6 +482,14 @@ var schemaYAML = typed.YAMLObject(`types:
           elementRelationship: associative
           keys:
           - dataID
+    - name: servers
+      type:
+        list:
+          elementType:
+            namedType: com.github.termintreu.termintreu.api.v1alpha1.ServerStatus
+          elementRelationship: associative
+          keys:
+          - name
     - name: stores
       type:
         list:
@@ -502,6 +550,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: processor
       type:
         namedType: com.github.termintreu.termintreu.api.v1alpha1.Processor
+    - name: systemIdentifier
+      type:
+        scalar: string
     - name: tenantsPerDatabase
       type:
         scalar: numeric
@@ -528,6 +579,8 @@ var schemaYAML = typed.YAMLObject(`types:
   scalar: string
 - name: com.github.termintreu.termintreu.api.v1alpha1.DeletionPolicy
   scalar: string
+- name: com.github.termintreu.termintreu.api.v1alpha1.DriftAction
+  scalar: string
 - name: com.github.termintreu.termintreu.api.v1alpha1.EmailAddress
   scalar: string
 - name: com.github.termintreu.termintreu.api.v1alpha1.Enforcement
@@ -540,9 +593,55 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         scalar: string
       default: Etc/UTC
+- name: com.github.termintreu.termintreu.api.v1alpha1.EvidenceItem
+  map:
+    fields:
+    - name: at
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: source
+      type:
+        namedType: com.github.termintreu.termintreu.api.v1alpha1.EvidenceSource
+    - name: value
+      type:
+        scalar: string
+    - name: what
+      type:
+        scalar: string
+    - name: where
+      type:
+        scalar: string
+- name: com.github.termintreu.termintreu.api.v1alpha1.EvidenceSource
+  scalar: string
 - name: com.github.termintreu.termintreu.api.v1alpha1.Host
   scalar: string
 - name: com.github.termintreu.termintreu.api.v1alpha1.IdentityProvider
+  scalar: string
+- name: com.github.termintreu.termintreu.api.v1alpha1.Incident
+  map:
+    fields:
+    - name: action
+      type:
+        namedType: com.github.termintreu.termintreu.api.v1alpha1.IncidentAction
+    - name: healedAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: message
+      type:
+        scalar: string
+    - name: noticedAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: reason
+      type:
+        scalar: string
+    - name: what
+      type:
+        scalar: string
+    - name: where
+      type:
+        scalar: string
+- name: com.github.termintreu.termintreu.api.v1alpha1.IncidentAction
   scalar: string
 - name: com.github.termintreu.termintreu.api.v1alpha1.InstanceSpec
   map:
@@ -789,6 +888,18 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.termintreu.termintreu.api.v1alpha1.ResidencyStatus
   map:
     fields:
+    - name: countries
+      type:
+        list:
+          elementType:
+            namedType: com.github.termintreu.termintreu.api.v1alpha1.CountryCode
+          elementRelationship: associative
+    - name: incidents
+      type:
+        list:
+          elementType:
+            namedType: com.github.termintreu.termintreu.api.v1alpha1.Incident
+          elementRelationship: atomic
     - name: measuredAt
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
@@ -800,6 +911,15 @@ var schemaYAML = typed.YAMLObject(`types:
           elementRelationship: associative
           keys:
           - name
+    - name: server
+      type:
+        scalar: string
+    - name: stores
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
 - name: com.github.termintreu.termintreu.api.v1alpha1.RetainedData
   map:
     fields:
@@ -939,6 +1059,24 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: name
       type:
         scalar: string
+- name: com.github.termintreu.termintreu.api.v1alpha1.ServerStatus
+  map:
+    fields:
+    - name: address
+      type:
+        scalar: string
+    - name: certificate
+      type:
+        namedType: com.github.termintreu.termintreu.api.v1alpha1.CertificateEvidence
+    - name: name
+      type:
+        scalar: string
+    - name: observed
+      type:
+        scalar: string
+    - name: systemIdentifier
+      type:
+        scalar: string
 - name: com.github.termintreu.termintreu.api.v1alpha1.Service
   map:
     fields:
@@ -968,6 +1106,9 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.termintreu.termintreu.api.v1alpha1.StoreStatus
   map:
     fields:
+    - name: certificate
+      type:
+        namedType: com.github.termintreu.termintreu.api.v1alpha1.CertificateEvidence
     - name: message
       type:
         scalar: string

@@ -16,7 +16,8 @@ type BookingTenantStatusApplyConfiguration struct {
 	// ObservedGeneration is the generation the conditions speak of.
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
 	// Conditions: Ready, Reconciling and Stalled follow kstatus; DatabaseReady and InstanceAvailable tell of the
-	// parts; ResidencyEnforced, RetentionEnforced, BackupsCurrent and their summary Compliant are verdicts.
+	// parts; ResidencyEnforced, ProcessorsPermitted, TransportEncrypted, RetentionEnforced, BackupsCurrent and their
+	// summary Compliant are verdicts.
 	Conditions []v1.ConditionApplyConfiguration `json:"conditions,omitempty"`
 	// URL of the booking site.
 	URL *string `json:"url,omitempty"`
@@ -26,6 +27,8 @@ type BookingTenantStatusApplyConfiguration struct {
 	Database *DatabasePlacementApplyConfiguration `json:"database,omitempty"`
 	// Compliance tells how long the verdicts stand.
 	Compliance *ComplianceStatusApplyConfiguration `json:"compliance,omitempty"`
+	// Evidence behind the verdicts on residency, transport and processors: what was observed, and what was declared.
+	Evidence []EvidenceItemApplyConfiguration `json:"evidence,omitempty"`
 	// Residency is where the tenant's pods and jobs run.
 	Residency *ResidencyStatusApplyConfiguration `json:"residency,omitempty"`
 	// Retention is what is stored and what is overdue.
@@ -90,6 +93,19 @@ func (b *BookingTenantStatusApplyConfiguration) WithDatabase(value *DatabasePlac
 // If called multiple times, the Compliance field is set to the value of the last call.
 func (b *BookingTenantStatusApplyConfiguration) WithCompliance(value *ComplianceStatusApplyConfiguration) *BookingTenantStatusApplyConfiguration {
 	b.Compliance = value
+	return b
+}
+
+// WithEvidence adds the given value to the Evidence field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Evidence field.
+func (b *BookingTenantStatusApplyConfiguration) WithEvidence(values ...*EvidenceItemApplyConfiguration) *BookingTenantStatusApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithEvidence")
+		}
+		b.Evidence = append(b.Evidence, *values[i])
+	}
 	return b
 }
 

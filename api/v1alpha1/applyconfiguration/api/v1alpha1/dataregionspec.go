@@ -36,6 +36,10 @@ type DataRegionSpecApplyConfiguration struct {
 	MailRelay *MailRelayApplyConfiguration `json:"mailRelay,omitempty"`
 	// Ingress terminates TLS for the booking sites, so it sees every form (B4).
 	Ingress *RegionIngressApplyConfiguration `json:"ingress,omitempty"`
+	// Admission names who may pass the admission policies around the region's namespaces and nodes.
+	Admission *AdmissionRuleApplyConfiguration `json:"admission,omitempty"`
+	// Drift says what happens to a pod of a tenant on a node that is not, or no longer, trusted.
+	Drift *apiv1alpha1.DriftAction `json:"drift,omitempty"`
 }
 
 // DataRegionSpecApplyConfiguration constructs a declarative configuration of the DataRegionSpec type for use with
@@ -133,5 +137,21 @@ func (b *DataRegionSpecApplyConfiguration) WithMailRelay(value *MailRelayApplyCo
 // If called multiple times, the Ingress field is set to the value of the last call.
 func (b *DataRegionSpecApplyConfiguration) WithIngress(value *RegionIngressApplyConfiguration) *DataRegionSpecApplyConfiguration {
 	b.Ingress = value
+	return b
+}
+
+// WithAdmission sets the Admission field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Admission field is set to the value of the last call.
+func (b *DataRegionSpecApplyConfiguration) WithAdmission(value *AdmissionRuleApplyConfiguration) *DataRegionSpecApplyConfiguration {
+	b.Admission = value
+	return b
+}
+
+// WithDrift sets the Drift field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Drift field is set to the value of the last call.
+func (b *DataRegionSpecApplyConfiguration) WithDrift(value apiv1alpha1.DriftAction) *DataRegionSpecApplyConfiguration {
+	b.Drift = &value
 	return b
 }

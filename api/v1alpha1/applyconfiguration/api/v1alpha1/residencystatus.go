@@ -5,6 +5,7 @@
 package v1alpha1
 
 import (
+	apiv1alpha1 "github.com/termintreu/termintreu/api/v1alpha1"
 	v1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -17,6 +18,14 @@ type ResidencyStatusApplyConfiguration struct {
 	MeasuredAt *v1.Time `json:"measuredAt,omitempty"`
 	// Nodes under the tenant's pods and jobs.
 	Nodes []NodeEvidenceApplyConfiguration `json:"nodes,omitempty"`
+	// Server is the database server the tenant's schema lies on.
+	Server *string `json:"server,omitempty"`
+	// Stores that hold the tenant's backups.
+	Stores []string `json:"stores,omitempty"`
+	// Countries the tenant's data is processed in or accessed from, as the DataRegion's processors declare.
+	Countries []apiv1alpha1.CountryCode `json:"countries,omitempty"`
+	// Incidents are the last sixteen breaches of residency, healed ones included.
+	Incidents []IncidentApplyConfiguration `json:"incidents,omitempty"`
 }
 
 // ResidencyStatusApplyConfiguration constructs a declarative configuration of the ResidencyStatus type for use with
@@ -42,6 +51,47 @@ func (b *ResidencyStatusApplyConfiguration) WithNodes(values ...*NodeEvidenceApp
 			panic("nil value passed to WithNodes")
 		}
 		b.Nodes = append(b.Nodes, *values[i])
+	}
+	return b
+}
+
+// WithServer sets the Server field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Server field is set to the value of the last call.
+func (b *ResidencyStatusApplyConfiguration) WithServer(value string) *ResidencyStatusApplyConfiguration {
+	b.Server = &value
+	return b
+}
+
+// WithStores adds the given value to the Stores field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Stores field.
+func (b *ResidencyStatusApplyConfiguration) WithStores(values ...string) *ResidencyStatusApplyConfiguration {
+	for i := range values {
+		b.Stores = append(b.Stores, values[i])
+	}
+	return b
+}
+
+// WithCountries adds the given value to the Countries field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Countries field.
+func (b *ResidencyStatusApplyConfiguration) WithCountries(values ...apiv1alpha1.CountryCode) *ResidencyStatusApplyConfiguration {
+	for i := range values {
+		b.Countries = append(b.Countries, values[i])
+	}
+	return b
+}
+
+// WithIncidents adds the given value to the Incidents field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Incidents field.
+func (b *ResidencyStatusApplyConfiguration) WithIncidents(values ...*IncidentApplyConfiguration) *ResidencyStatusApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithIncidents")
+		}
+		b.Incidents = append(b.Incidents, *values[i])
 	}
 	return b
 }
