@@ -50,8 +50,9 @@ func (l *Leftovers) sweep(ctx context.Context, region *v1alpha1.DataRegion) erro
 		server := &region.Spec.DatabaseServers[i]
 		for _, database := range server.Databases {
 			audit := l.Book.Audit(plan.DatabaseKey{Region: region.Name, Server: server.Name, Database: database})
-			if audit.Err != nil || audit.At.IsZero() {
-				return nil // not knowing what exists, nothing may be called a leftover
+			// Not knowing what exists, nothing may be called a leftover.
+			if known := audit.Err == nil && !audit.At.IsZero(); !known {
+				return nil
 			}
 			for dataID, record := range audit.Records {
 				alive[dataID] = true

@@ -28,7 +28,6 @@ type Upload struct {
 	key       string
 	recordKey string
 	id        string
-	first     []byte
 	parts     []types.CompletedPart
 }
 

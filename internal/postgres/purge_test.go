@@ -63,7 +63,7 @@ func TestARecordGoesExactlyAtTheEndOfItsPeriod(t *testing.T) {
 			t.Run(kind+" "+moment, func(t *testing.T) {
 				tx, err := super.Begin(t.Context())
 				must(t, err)
-				defer tx.Rollback(t.Context())
+				defer func() { _ = tx.Rollback(t.Context()) }()
 				inSchema(t, tx, tenant.DataID)
 				_, err = tx.Exec(t.Context(), insert, test.age)
 				must(t, err)
@@ -93,7 +93,7 @@ func TestOverdueBeginsAfterTheTolerance(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			tx, err := super.Begin(t.Context())
 			must(t, err)
-			defer tx.Rollback(t.Context())
+			defer func() { _ = tx.Rollback(t.Context()) }()
 			inSchema(t, tx, tenant.DataID)
 			_, err = tx.Exec(t.Context(), store["Contact"], test.age)
 			must(t, err)

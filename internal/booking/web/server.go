@@ -98,7 +98,8 @@ func (s *Site) page(handle handler) http.Handler {
 		}
 		if err != nil {
 			s.Log.Error("request failed", "route", r.Pattern, "error", err.Error())
-			s.message(w, req, http.StatusServiceUnavailable, "error.title", "error.lead")
+			// What cannot be written to a client that is gone is nobody's to read.
+			_ = s.message(w, req, http.StatusServiceUnavailable, "error.title", "error.lead")
 		}
 	})
 }
