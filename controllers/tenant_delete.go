@@ -19,9 +19,9 @@ import (
 	"github.com/termintreu/termintreu/internal/resources"
 )
 
-// AnnotationRelease, set to any reason, releases a BookingTenant whose database will never answer again: the
-// finalizer goes without the data having been retained or deleted. Whatever still exists stays in the registries and
-// is purged, expired and ended by the platform's jobs.
+// AnnotationRelease is the way out for a BookingTenant whose database will never answer again: set to any reason, the
+// finalizer goes without the data having been retained or deleted. Whatever still exists goes on being purged and
+// expired by the platform's jobs, but has no end until somebody drops it.
 const AnnotationRelease = "booking.termintreu.dev/release"
 
 // finalize retains or deletes what a removed tenant leaves, then lets the object go.
