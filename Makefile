@@ -36,7 +36,7 @@ test: packages unit e2e ## Set everything up and run all tests: unit, envtest, e
 
 .PHONY: packages
 packages: ## Install the Debian packages the local cluster and the tests need
-	$(LOCAL) packages
+	$(LOCAL) packages --tests
 
 .PHONY: unit
 unit: ## Run unit and envtest suites on real PostgreSQL, API server and object stores

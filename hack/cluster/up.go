@@ -57,7 +57,7 @@ func Up(ctx context.Context, spec Spec, out io.Writer) (*Cluster, error) {
 		return nil, err
 	}
 	defer unlock()
-	if err := hostpkg.Ensure(ctx, p); err != nil {
+	if err := hostpkg.Ensure(ctx, p, false); err != nil {
 		return nil, err
 	}
 	if c.root, err = ModuleRoot(ctx); err != nil {

@@ -11,14 +11,20 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/termintreu/termintreu/hack/internal/progress"
 )
 
-// needed maps a package to a file that tells that it is installed: asking for
-// files takes no time and works on other distributions too.
-var needed = []struct{ name, file string }{
+// pkg is a package and a file that tells that it is installed: asking for files
+// takes no time and works on other distributions too.
+type pkg struct{ name, file string }
+
+// forTests is what the cluster runs without and the tests do not.
+var forTests = []pkg{{"chromium", "/usr/bin/chromium"}}
+
+var needed = []pkg{
 	{"containerd", "/usr/bin/containerd"},
 	{"runc", "/usr/sbin/runc"},
 	{"containernetworking-plugins", "/usr/lib/cni/ptp"},
@@ -35,10 +41,15 @@ var needed = []struct{ name, file string }{
 	{"ca-certificates", "/etc/ssl/certs/ca-certificates.crt"},
 }
 
-// Missing lists the packages that are not installed.
-func Missing() []string {
+// Missing lists the packages that are not installed; with tests, those too that
+// only the tests need.
+func Missing(tests bool) []string {
+	wanted := needed
+	if tests {
+		wanted = slices.Concat(needed, forTests)
+	}
 	var missing []string
-	for _, p := range needed {
+	for _, p := range wanted {
 		if _, err := os.Stat(p.file); err != nil {
 			missing = append(missing, p.name)
 		}
@@ -47,8 +58,8 @@ func Missing() []string {
 }
 
 // Ensure installs what is missing, or says what to install.
-func Ensure(ctx context.Context, p *progress.Printer) error {
-	missing := Missing()
+func Ensure(ctx context.Context, p *progress.Printer, tests bool) error {
+	missing := Missing(tests)
 	if len(missing) == 0 {
 		return nil
 	}
