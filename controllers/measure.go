@@ -133,7 +133,7 @@ func (m *Measurer) list(ctx context.Context, region string, store *v1alpha1.Back
 	ctx, cancel := context.WithTimeout(ctx, m.Timeout)
 	defer cancel()
 	started := time.Now()
-	inventory, err := m.listOnce(ctx, region, store)
+	listing, err := m.listOnce(ctx, region, store)
 	listSeconds.WithLabelValues(region, store.Name).Observe(time.Since(started).Seconds())
 	if err != nil {
 		m.Stores.Forget(key)
@@ -141,15 +141,21 @@ func (m *Measurer) list(ctx context.Context, region string, store *v1alpha1.Back
 		m.Book.PutListing(key, evidence.Listing{At: time.Now(), Err: err})
 		return
 	}
-	m.Book.PutListing(key, evidence.Listing{At: started, Tenants: listingOf(inventory)})
+	listing.At = started
+	m.Book.PutListing(key, listing)
 }
 
-func (m *Measurer) listOnce(ctx context.Context, region string, store *v1alpha1.BackupStore) (map[string]objectstore.Inventory, error) {
-	c, _, err := m.Stores.Client(ctx, region, store)
+func (m *Measurer) listOnce(ctx context.Context, region string, store *v1alpha1.BackupStore) (evidence.Listing, error) {
+	c, identities, err := m.Stores.Client(ctx, region, store)
 	if err != nil {
-		return nil, err
+		return evidence.Listing{}, err
 	}
-	return c.Inventory(ctx)
+	inventory, err := c.Inventory(ctx)
+	if err != nil {
+		return evidence.Listing{}, err
+	}
+	bound, err := identities.Bound(ctx)
+	return evidence.Listing{Tenants: listingOf(inventory), Bound: bound}, err
 }
 
 // listingOf keeps what verdicts need of an inventory: a backup counts at the second it was started, newest first.

@@ -33,6 +33,7 @@ type TenantReconciler struct {
 
 	placing placing
 	applied appliedSpecs
+	bound   appliedSpecs
 }
 
 // Reconcile is the straight line of one tenant.

@@ -146,15 +146,18 @@ func passwordOf(data map[string][]byte) string {
 }
 
 // ensureIdentities makes, at each store, the identity that reaches the tenant's prefix and nothing else. Keys enter
-// the Secret only once the store has them, so that a Secret's keys are proof of it.
+// the Secret only once the store has them; one whose account or policy a listing no longer shows is bound anew.
 func (r *TenantReconciler) ensureIdentities(ctx context.Context, s *scope, creds *resources.Credentials) error {
 	var failed error
 	for i := range s.plan.Backup.Stores {
 		store := &s.plan.Backup.Stores[i]
-		if _, made := creds.Stores[store.Name]; made {
+		identity, made := creds.Stores[store.Name]
+		if made && !r.lostIdentity(s.plan, store.Name) {
 			continue
 		}
-		identity := resources.StoreKeys{AccessKeyID: s.plan.DataID, SecretAccessKey: rand.Text() + rand.Text()}
+		if !made {
+			identity = resources.StoreKeys{AccessKeyID: s.plan.DataID, SecretAccessKey: rand.Text() + rand.Text()}
+		}
 		_, identities, err := r.Stores.Client(ctx, s.plan.Region.Name, store)
 		if err == nil {
 			err = identities.Ensure(ctx, s.plan.DataID, identity.AccessKeyID, identity.SecretAccessKey)
@@ -163,7 +166,17 @@ func (r *TenantReconciler) ensureIdentities(ctx context.Context, s *scope, creds
 			failed = fmt.Errorf("making the tenant's identity at store %s: %w", store.Name, err)
 			continue
 		}
+		r.bound.set(s.plan.DataID+"/"+store.Name, "")
+		if made {
+			s.done = append(s.done, "bound the identity at store "+store.Name+" anew")
+		}
 		creds.Stores[store.Name] = identity
 	}
 	return failed
+}
+
+// lostIdentity tells whether a store showed, since this process last bound it, that the tenant's identity is gone.
+func (r *TenantReconciler) lostIdentity(p *plan.Plan, store string) bool {
+	at, unbound := r.Book.Unbound(storeKey(p, store), p.DataID)
+	return unbound && !r.bound.since(p.DataID+"/"+store, "", at)
 }

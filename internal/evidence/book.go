@@ -45,6 +45,8 @@ type Listing struct {
 	Err error
 	// Tenants by DataID.
 	Tenants map[string]compliance.Store
+	// Bound are the tenants whose identity reaches exactly their prefix.
+	Bound map[string]bool
 }
 
 // Book holds the newest measurements. It is safe for concurrent use.
@@ -53,6 +55,7 @@ type Book struct {
 	audits   map[plan.DatabaseKey]Audit
 	listings map[StoreKey]Listing
 	placed   map[plan.DatabaseKey]map[string]bool
+	walls    map[string]compliance.Sample[compliance.Wall]
 	notify   func(dataID string)
 }
 
@@ -61,6 +64,7 @@ func NewBook(notify func(dataID string)) *Book {
 	return &Book{
 		audits: map[plan.DatabaseKey]Audit{}, listings: map[StoreKey]Listing{},
 		placed: map[plan.DatabaseKey]map[string]bool{}, notify: notify,
+		walls: map[string]compliance.Sample[compliance.Wall]{},
 	}
 }
 
@@ -95,7 +99,7 @@ func (b *Book) PutListing(key StoreKey, listing Listing) {
 	b.mu.Lock()
 	old := b.listings[key]
 	if listing.Err != nil {
-		listing.Tenants = old.Tenants
+		listing.Tenants, listing.Bound = old.Tenants, old.Bound
 	}
 	b.listings[key] = listing
 	changed := map[string]bool{}
@@ -114,9 +118,37 @@ func (b *Book) PutListing(key StoreKey, listing Listing) {
 			changed[dataID] = true
 		}
 	}
+	for dataID, bound := range old.Bound {
+		if bound && !listing.Bound[dataID] {
+			changed[dataID] = true
+		}
+	}
 	for dataID := range changed {
 		b.notify(dataID)
 	}
+}
+
+// PutWall enters a trial of a region's admission policies and tells the region's tenants when it turned out otherwise
+// than the one before.
+func (b *Book) PutWall(region string, wall compliance.Sample[compliance.Wall]) {
+	b.mu.Lock()
+	old := b.walls[region]
+	b.walls[region] = wall
+	changed := map[string]bool{}
+	if old.At.IsZero() || (old.Err == nil) != (wall.Err == nil) || old.Value != wall.Value {
+		b.addAudited(region, changed)
+	}
+	b.mu.Unlock()
+	for dataID := range changed {
+		b.notify(dataID)
+	}
+}
+
+// Wall gives the newest trial of a region's admission policies.
+func (b *Book) Wall(region string) compliance.Sample[compliance.Wall] {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	return b.walls[region]
 }
 
 // addAudited adds every tenant of a region: a store that stops answering, or answers for the first time, says
@@ -165,6 +197,14 @@ func (b *Book) Store(key StoreKey, dataID string) compliance.Sample[compliance.S
 	defer b.mu.RUnlock()
 	listing := b.listings[key]
 	return compliance.Sample[compliance.Store]{Value: listing.Tenants[dataID], At: listing.At, Err: listing.Err}
+}
+
+// Unbound tells whether the store showed, and when, that the tenant has no identity that reaches its prefix.
+func (b *Book) Unbound(key StoreKey, dataID string) (at time.Time, unbound bool) {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	listing := b.listings[key]
+	return listing.At, listing.Err == nil && !listing.At.IsZero() && !listing.Bound[dataID]
 }
 
 // Loads gives the number of tenants in each database that answered its last audit, counting those placed since.

@@ -20,6 +20,8 @@ type Identities interface {
 	// the tenant's prefix and nowhere else. It returns when the store has shown that it knows both. Several identities
 	// of one tenant are not kept: the last one ensured is the tenant's.
 	Ensure(ctx context.Context, dataID, accessKeyID, secretAccessKey string) error
+	// Bound tells which tenants have an identity that reaches exactly their prefix, as the store shows it now.
+	Bound(ctx context.Context) (map[string]bool, error)
 	// Remove takes the tenant's identity away; one that is gone already is no error. Objects stay.
 	Remove(ctx context.Context, dataID string) error
 }

@@ -224,3 +224,30 @@ func policy(t *testing.T, store *s3test.Store) string {
 	must(t, err)
 	return aws.ToString(output.Policy)
 }
+
+func TestAnIdentityWhosePolicyWasRemovedOrWidenedIsSeenAndBoundAnew(t *testing.T) {
+	store := s3test.Start(t, 1)[0]
+	identities := newIdentities(t, store)
+	must(t, identities.Ensure(t.Context(), "ta", "ta-key", "ta-secret"))
+	bound := func(want bool, when string) {
+		t.Helper()
+		seen, err := identities.Bound(t.Context())
+		must(t, err)
+		if seen["ta"] != want {
+			t.Errorf("%s the identity is bound: %t, want %t", when, seen["ta"], want)
+		}
+	}
+	bound(true, "when made")
+	_, err := store.Admin().DeleteBucketPolicy(t.Context(), &s3.DeleteBucketPolicyInput{Bucket: &store.Bucket})
+	must(t, err)
+	bound(false, "without a policy")
+	must(t, identities.Ensure(t.Context(), "ta", "ta-key", "ta-secret"))
+	bound(true, "when made again")
+
+	got, err := store.Admin().GetBucketPolicy(t.Context(), &s3.GetBucketPolicyInput{Bucket: &store.Bucket})
+	must(t, err)
+	widened := strings.ReplaceAll(*got.Policy, "/ta/*", "/*")
+	_, err = store.Admin().PutBucketPolicy(t.Context(), &s3.PutBucketPolicyInput{Bucket: &store.Bucket, Policy: &widened})
+	must(t, err)
+	bound(false, "with a policy that reaches further")
+}

@@ -101,6 +101,24 @@ func (v *versityIdentities) dropUnknown(ctx context.Context) (int, error) {
 	return dropped, v.policy.put(ctx, document)
 }
 
+// Bound reads accounts and policy once for all tenants.
+func (v *versityIdentities) Bound(ctx context.Context) (map[string]bool, error) {
+	known, err := v.accounts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	document, err := v.policy.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	bound := map[string]bool{}
+	for dataID, accessKeyID := range document.tenants() {
+		widened := document.set(v.client.config.Bucket, policyEdit{dataID: dataID, accessKeyID: accessKeyID})
+		bound[dataID] = known[accessKeyID] && !widened
+	}
+	return bound, nil
+}
+
 // Remove deletes the account before its statement: cut off at once, and the statement still names it to a retry.
 func (v *versityIdentities) Remove(ctx context.Context, dataID string) error {
 	document, err := v.policy.read(ctx)
