@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package operator_test
+
+import (
+	"fmt"
+	"strings"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/termintreu/termintreu/api/v1alpha1"
+)
+
+var _ = Describe("A new tenant", func() {
+	It("becomes Ready and Compliant on measured evidence", func(ctx SpecContext) {
+		w := newWorld(ctx)
+		startOperator()
+		tenant := w.create(ctx, "site")
+		w.settle(ctx, tenant)
+
+		status := get(ctx, tenant).Status
+		Expect(status.DataID).To(Equal(dataIDOf(tenant)))
+		Expect(status.URL).To(Equal("http://site." + w.name + ".example.org"))
+		Expect(status.Database).To(Equal(&v1alpha1.DatabasePlacement{Server: "pg-1", Name: w.database(), Schema: dataIDOf(tenant)}))
+		Expect(status.Compliance.ValidUntil.Time).To(BeTemporally(">", status.Compliance.CheckedAt.Time))
+		Expect(status.Retention.Overdue).To(HaveValue(BeZero()))
+		Expect(status.Retention.Categories).To(HaveLen(6))
+		Expect(status.Backup.Last).NotTo(BeNil())
+		Expect(status.Backup.Stores).To(HaveLen(3))
+		Expect(status.Residency.Nodes).To(Equal([]v1alpha1.NodeEvidence{{Name: w.name + "-trusted", Value: w.name, Trusted: metav1.ConditionTrue, Pods: 2}}))
+		for _, kind := range []string{v1alpha1.ConditionDatabaseReady, v1alpha1.ConditionInstanceAvailable} {
+			eventually(ctx, tenant, kind, metav1.ConditionTrue)
+		}
+		region := &v1alpha1.DataRegion{}
+		Eventually(func(g Gomega) {
+			g.Expect(admin.Get(ctx, client.ObjectKeyFromObject(w.region), region)).To(Succeed())
+			g.Expect(region.Status.Tenants).To(HaveValue(BeEquivalentTo(1)))
+			g.Expect(region.Status.TrustedNodes).To(HaveValue(BeEquivalentTo(1)))
+		}).Should(Succeed())
+	})
+
+	It("consists of the objects of its plan and of no others", func(ctx SpecContext) {
+		w := newWorld(ctx)
+		startOperator()
+		tenant := w.create(ctx, "site")
+		eventually(ctx, tenant, v1alpha1.ConditionDatabaseReady, metav1.ConditionTrue)
+		Expect(objectsOf(ctx, tenant)).To(Equal(wholeTenant))
+	})
+
+	It("costs the API server at most one and a half requests an object", func(ctx SpecContext) {
+		w := newWorld(ctx)
+		record := &requests{}
+		startOperatorOn(record.wrap(as("termintreu-operator")))
+		// The first tenant waits for the region; the second shows what one more costs.
+		eventually(ctx, w.create(ctx, "first"), v1alpha1.ConditionDatabaseReady, metav1.ConditionTrue)
+		w.settle(ctx, w.create(ctx, "second"))
+		record.forget()
+		tenant := w.create(ctx, "third")
+		w.serve(ctx, tenant, w.name+"-trusted")
+		eventually(ctx, tenant, v1alpha1.ConditionReady, metav1.ConditionTrue)
+		eventually(ctx, tenant, v1alpha1.ConditionRetentionEnforced, metav1.ConditionTrue)
+
+		objects := len(objectsOf(ctx, tenant)) + 1
+		// Status of region and policy is written once for all tenants that come together, so it is nobody's own.
+		all := record.matching(func(q request) bool {
+			return !strings.Contains(q.Path, "/dataregions/") && !strings.Contains(q.Path, "/retentionpolicies/")
+		})
+		GinkgoWriter.Printf("requests:\n%s", table(all))
+		AddReportEntry("requests per new tenant", fmt.Sprintf("%d requests for %d objects, ratio %.2f, budget 1.5",
+			len(all), objects, float64(len(all))/float64(objects)), ReportEntryVisibilityAlways)
+		Expect(len(all)).To(BeNumerically("<=", objects*3/2), table(all))
+	})
+})
