@@ -70,9 +70,9 @@ func TestRetainRunsFromWhatItsJobMounts(t *testing.T) {
 		arguments []string
 		want      string
 	}{
-		{"a dry run shows what is due", []string{"--dry-run"}, "AccessLog 1h Delete 1 1"},
+		{"a dry run shows what is due", []string{"--dry-run"}, "AccessLog 1h Delete 1 1 0"},
 		{"a purge removes it", nil, "AccessLog 1 1"},
-		{"a second dry run finds nothing", []string{"--dry-run"}, "AccessLog 1h Delete 0 0 -"},
+		{"a second dry run finds nothing", []string{"--dry-run"}, "AccessLog 1h Delete 0 0 0 -"},
 	} {
 		printed, err := retain(t, document, credentials, step.arguments...)
 		if err != nil || !strings.Contains(strings.Join(strings.Fields(printed), " "), step.want) {

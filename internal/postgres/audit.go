@@ -26,9 +26,20 @@ type Audit struct {
 type TenantAudit struct {
 	Registered
 	Err error
+	// Unmapped are the columns, as table.column, that the data map gives no category the purge looks after (M3).
+	Unmapped []string
+	// Runs are the last purges, newest first.
+	Runs []Run
 	// LastPurge is when the last category that has a rule was last found free of due records; nil when one never was.
 	LastPurge  *time.Time
 	Categories []CategoryAudit
+}
+
+// Run is one purge over all categories. FinishedAt is nil while something that was due is left.
+type Run struct {
+	StartedAt  time.Time  `json:"started_at"`
+	FinishedAt *time.Time `json:"finished_at"`
+	Removed    int64      `json:"removed"`
 }
 
 // CategoryAudit counts the records of one category the schema stores.
@@ -38,14 +49,23 @@ type CategoryAudit struct {
 	Uncovered bool
 	Period    time.Duration
 	Action    v1alpha1.Action
-	// Rows stored; of AccessLog under Strip only those that still hold an address or a user agent.
+	// Rows stored, counted up to 10,000; of AccessLog under Strip only those that still hold an address or a user agent.
 	Rows int64
-	// Due records are past their period; Overdue ones are past the tolerance too.
+	// Due records are past their period; Overdue ones are past the tolerance too. Neither counts what a hold keeps.
 	Due, Overdue int64
+	// Held is the number of holds on records of the category.
+	Held int64
 	// Oldest is the earliest start event, nil when nothing is stored.
 	Oldest *time.Time
-	// Removed by the last finished purge.
-	Removed int64
+	// Removed by the last finished purge, at PurgedAt; nil when none ever finished.
+	Removed  int64
+	PurgedAt *time.Time
+	// NextDue is the earliest moment a record can fall due.
+	NextDue *time.Time
+	// Since is when the rule came into force as it stands.
+	Since *time.Time
+	// SuspendedUntil is set while the purge is paused.
+	SuspendedUntil *time.Time
 }
 
 type auditDocument struct {
@@ -61,6 +81,8 @@ type auditDocument struct {
 		RetainedUntil *time.Time         `json:"retained_until"`
 		Categories    []categoryDocument `json:"categories"`
 		Failure       string             `json:"failure"`
+		Unmapped      []string           `json:"unmapped"`
+		Runs          []Run              `json:"runs"`
 	} `json:"tenants"`
 }
 
@@ -74,6 +96,11 @@ type categoryDocument struct {
 	Oldest   *time.Time        `json:"oldest"`
 	Removed  int64             `json:"removed"`
 	PurgedAt *time.Time        `json:"purged_at"`
+	Held     int64             `json:"held"`
+	NextDue  *time.Time        `json:"next_due"`
+	Since    *time.Time        `json:"since"`
+
+	SuspendedUntil *time.Time `json:"suspended_until"`
 }
 
 // Audit measures every tenant of the database in one round trip.
@@ -98,6 +125,7 @@ func (a *Admin) Audit(ctx context.Context) (*Audit, error) {
 		case len(t.Categories) == 0:
 			tenant.Err = fmt.Errorf("schema %s stores no category", t.DataID)
 		default:
+			tenant.Unmapped, tenant.Runs = t.Unmapped, t.Runs
 			tenant.measure(t.Categories)
 		}
 		audit.Tenants = append(audit.Tenants, tenant)
@@ -110,7 +138,8 @@ func (t *TenantAudit) measure(categories []categoryDocument) {
 	for _, c := range categories {
 		category := CategoryAudit{
 			Category: c.Category, Uncovered: c.Period == nil, Action: c.Action, Rows: c.Stored,
-			Due: c.Due, Overdue: c.Overdue, Oldest: c.Oldest, Removed: c.Removed,
+			Due: c.Due, Overdue: c.Overdue, Oldest: c.Oldest, Removed: c.Removed, PurgedAt: c.PurgedAt,
+			Held: c.Held, NextDue: c.NextDue, Since: c.Since, SuspendedUntil: c.SuspendedUntil,
 		}
 		if c.Period != nil {
 			category.Period = time.Duration(*c.Period * float64(time.Second))

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"text/template"
+	"time"
 )
 
 // firstGrantOptions is the PostgreSQL release whose GRANT of a role says what it gives.
@@ -46,6 +47,7 @@ type layout struct {
 	Apps                     string
 	Rules                    []rule
 	ToleranceSeconds         int64
+	SuspendedUntil           string
 	// Membership says, where the server knows the words, that the operator may act as the owner.
 	Membership string
 }
@@ -223,7 +225,11 @@ func (a *Admin) layout(tenant *Tenant, state *found) (*layout, error) {
 		Owner:            role{Ident: ident(names.Owner), Exists: state.roles[names.Owner]},
 		Apps:             ident(names.AppA) + ", " + ident(names.AppB),
 		ToleranceSeconds: int64(tenant.Tolerance.Seconds()),
+		SuspendedUntil:   "NULL",
 		Membership:       state.membership(),
+	}
+	if tenant.SuspendedUntil != nil {
+		plan.SuspendedUntil = literal(tenant.SuspendedUntil.UTC().Format(time.RFC3339))
 	}
 	app := []setting{{"statement_timeout", "10s"}, {"lock_timeout", "5s"}, {"idle_in_transaction_session_timeout", "30s"}}
 	purge := []setting{{"statement_timeout", "60s"}, {"lock_timeout", "5s"}, {"idle_in_transaction_session_timeout", "30s"}}

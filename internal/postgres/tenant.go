@@ -29,6 +29,8 @@ type Tenant struct {
 	Rules             []Rule
 	// Tolerance after a period before a record counts as overdue.
 	Tolerance time.Duration
+	// SuspendedUntil pauses every purge until then; it goes on by itself afterwards. Nil means no pause.
+	SuspendedUntil *time.Time
 	// ConnectionLimit of each slot of the app role; zero means the default of 20.
 	ConnectionLimit int
 }
@@ -90,9 +92,12 @@ func (t *Tenant) check() error {
 		}
 		periods[rule.Category] = rule.Period
 	}
-	// A contact goes with its appointment, which must not cut its period short.
-	if appointment, ok := periods[v1alpha1.CategoryAppointment]; ok && periods[v1alpha1.CategoryContact] > appointment {
-		return errors.New("contacts are kept longer than their appointments: make the period of Contact at most that of Appointment")
+	// What hangs on an appointment goes with it, which must not cut its period short.
+	appointment, ok := periods[v1alpha1.CategoryAppointment]
+	for _, c := range []v1alpha1.Category{v1alpha1.CategoryContact, v1alpha1.CategoryMessage, v1alpha1.CategoryAttachment} {
+		if ok && periods[c] > appointment {
+			return fmt.Errorf("records of %[1]s are kept longer than their appointments: make the period of %[1]s at most that of Appointment", c)
+		}
 	}
 	return nil
 }

@@ -43,12 +43,19 @@ type Options struct {
 	TimeBudget time.Duration
 	// Log is told of each category; nil means nobody is.
 	Log *slog.Logger
+	// Progress is told after each batch how many records of the category are gone and how many were due at the start;
+	// nil means nobody is.
+	Progress func(category v1alpha1.Category, removed, due int64)
+	// RewriteEvery asks for a rewrite of the storage when the last one is older; zero means none.
+	RewriteEvery time.Duration
 }
 
 // Report is what a purge did. It holds no personal data.
 type Report struct {
 	Categories []Category
 	Took       time.Duration
+	// Rewritten tells that the storage was written anew.
+	Rewritten bool
 }
 
 // Category is what a purge did in one category.
@@ -62,6 +69,8 @@ type Category struct {
 	Longest time.Duration
 	// Finished tells that nothing due was left but what others held locked.
 	Finished bool
+	// SuspendedUntil is set when the policy pauses deletion.
+	SuspendedUntil *time.Time
 }
 
 // Run purges every category the tenant's schema stores. A category that fails does not keep the others from being
@@ -77,7 +86,7 @@ func Run(ctx context.Context, options Options) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	p := &purge{conn: conn, run: newRun(), limit: options.BatchSize, log: options.Log}
+	p := &purge{conn: conn, run: newRun(), limit: options.BatchSize, log: options.Log, progress: options.Progress}
 	if p.limit <= 0 {
 		p.limit = DefaultBatchSize
 	}
@@ -92,11 +101,16 @@ func Run(ctx context.Context, options Options) (Report, error) {
 		failures []error
 	)
 	for _, d := range due {
-		category, err := p.category(ctx, d.Category)
+		category, err := p.category(ctx, d)
 		report.Categories = append(report.Categories, category)
 		if err != nil {
 			failures = append(failures, fmt.Errorf("purging %s: %w", d.Category, err))
 			p.log.Error("category failed", "category", d.Category, "removed", category.Removed, "error", err)
+		}
+	}
+	if options.RewriteEvery > 0 && len(failures) == 0 {
+		if report.Rewritten, err = rewrite(ctx, conn, options.RewriteEvery); err != nil {
+			failures = append(failures, err)
 		}
 	}
 	report.Took = time.Since(began)
@@ -110,11 +124,17 @@ type purge struct {
 	limit    int
 	deadline time.Time
 	log      *slog.Logger
+	progress func(v1alpha1.Category, int64, int64)
 }
 
 // category removes what is due, one transaction a batch, whose size follows the time the last one took.
-func (p *purge) category(ctx context.Context, name v1alpha1.Category) (Category, error) {
-	done, size := Category{Name: name}, min(firstBatch, p.limit)
+func (p *purge) category(ctx context.Context, due Due) (Category, error) {
+	name := due.Category
+	done, size := Category{Name: name, Uncovered: due.Period == 0, SuspendedUntil: due.SuspendedUntil}, min(firstBatch, p.limit)
+	if done.SuspendedUntil != nil {
+		p.log.Warn("deletion is suspended", "category", name, "until", *done.SuspendedUntil)
+		return done, nil
+	}
 	for {
 		if !p.deadline.IsZero() && !time.Now().Before(p.deadline) {
 			return done, ErrUnfinished
@@ -126,13 +146,15 @@ func (p *purge) category(ctx context.Context, name v1alpha1.Category) (Category,
 		}
 		took := time.Since(began)
 		if removed == nil {
-			done.Uncovered = true
 			p.log.Warn("no rule covers this category", "category", name)
 			return done, nil
 		}
 		done.Removed += *removed
 		done.Batches++
 		done.Longest = max(done.Longest, took)
+		if p.progress != nil {
+			p.progress(name, done.Removed, max(due.Due, done.Removed))
+		}
 		if *removed < int64(size) {
 			done.Finished = true
 			p.log.Info("category purged", "category", name, "removed", done.Removed, "batches", done.Batches, "longest", done.Longest.String())
@@ -157,10 +179,14 @@ type Due struct {
 	// Period is zero and Action empty when no rule covers the category.
 	Period time.Duration
 	Action v1alpha1.Action
-	// Stored records, and those of them past their period.
+	// Stored records, counted up to 10,000, and those past their period that no hold keeps.
 	Stored, Due int64
+	// Held is the number of holds.
+	Held int64
 	// Oldest start event, nil when nothing is stored.
 	Oldest *time.Time
+	// SuspendedUntil is set while the policy pauses deletion.
+	SuspendedUntil *time.Time
 }
 
 // DryRun counts what a purge would remove now, and removes nothing.
@@ -174,10 +200,11 @@ func DryRun(ctx context.Context, config *pgx.ConnConfig) ([]Due, error) {
 }
 
 // measure asks the schema for its categories, so that an operand one release older still purges what it does not know.
-// Appointments come last: their contacts and mail go by rules of their own first.
+// A category that has neither rule nor record is no business of a purge. Appointments come last: their contacts and mail go by rules of their own first.
 func measure(ctx context.Context, conn *pgx.Conn) ([]Due, error) {
-	rows, err := conn.Query(ctx, `SELECT category, coalesce(period, interval '0'), coalesce(action, ''), stored, due, oldest
-		FROM retention_audit() ORDER BY category = 'Appointment', category`)
+	rows, err := conn.Query(ctx, `SELECT category, coalesce(period, interval '0'), coalesce(action, ''), stored, due, held, oldest,
+			CASE WHEN suspended_until > now() THEN suspended_until END
+		FROM retention_audit() WHERE period IS NOT NULL OR stored > 0 ORDER BY category = 'Appointment', category`)
 	if err != nil {
 		return nil, fmt.Errorf("reading what is due: %w", scrub(err))
 	}
@@ -189,6 +216,18 @@ func measure(ctx context.Context, conn *pgx.Conn) ([]Due, error) {
 		return nil, errors.New("the schema has no retention rule at all")
 	}
 	return due, nil
+}
+
+// rewrite writes the tables anew, which locks each for as long as it takes: the role's timeout of a statement would cut
+// a large one short.
+func rewrite(ctx context.Context, conn *pgx.Conn, every time.Duration) (done bool, err error) {
+	if _, err = conn.Exec(ctx, "SET statement_timeout = 0"); err == nil {
+		err = conn.QueryRow(ctx, "SELECT rewrite_storage(make_interval(secs => $1))", every.Seconds()).Scan(&done)
+	}
+	if err != nil {
+		return false, fmt.Errorf("rewriting the storage: %w", scrub(err))
+	}
+	return done, nil
 }
 
 func connect(ctx context.Context, config *pgx.ConnConfig) (*pgx.Conn, error) {

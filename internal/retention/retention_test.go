@@ -209,6 +209,8 @@ func TestACategoryWithoutARuleIsReportedAsSuch(t *testing.T) {
 	x := newTenancy(t)
 	x.Rules = x.Rules[:5]
 	must(t, x.admin.Ensure(t.Context(), x.Tenant))
+	_, err := x.super.Exec(t.Context(), `INSERT INTO access_log (address, method, route, status) VALUES ('192.0.2.1', 'GET', '/', 200)`)
+	must(t, err)
 	report, err := retention.Run(t.Context(), retention.Options{Config: x.config})
 	must(t, err)
 	for _, category := range report.Categories {

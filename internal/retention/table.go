@@ -23,6 +23,8 @@ func (r Report) Print(w io.Writer) error {
 
 func (c Category) result() string {
 	switch {
+	case c.SuspendedUntil != nil:
+		return "suspended until " + c.SuspendedUntil.UTC().Format(time.RFC3339)
 	case c.Uncovered:
 		return "no rule"
 	case c.Finished:
@@ -34,7 +36,7 @@ func (c Category) result() string {
 // PrintDue writes what a purge would remove as a table for people.
 func PrintDue(w io.Writer, due []Due) error {
 	table := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
-	fmt.Fprintln(table, "CATEGORY\tPERIOD\tACTION\tSTORED\tDUE\tOLDEST")
+	fmt.Fprintln(table, "CATEGORY\tPERIOD\tACTION\tSTORED\tDUE\tHELD\tOLDEST")
 	for _, d := range due {
 		period, action, oldest := "none", "none", "-"
 		if d.Period > 0 {
@@ -43,7 +45,7 @@ func PrintDue(w io.Writer, due []Due) error {
 		if d.Oldest != nil {
 			oldest = d.Oldest.UTC().Format(time.RFC3339)
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%d\t%s\n", d.Category, period, action, d.Stored, d.Due, oldest)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%d\t%d\t%s\n", d.Category, period, action, d.Stored, d.Due, d.Held, oldest)
 	}
 	return table.Flush()
 }

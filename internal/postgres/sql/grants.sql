@@ -1,12 +1,17 @@
 {{- /* SPDX-License-Identifier: Apache-2.0 */ -}}
-{{- /* Runs as the owner. What is not granted here is not granted: the app can neither see nor change a period (invariant 6). */ -}}
+{{- /* Runs as the owner. What is not granted here is not granted: the app can neither see nor change a period, nor keep
+a record past one (invariant 6). */ -}}
 GRANT USAGE ON SCHEMA {{.Schema}} TO {{.Apps}}, {{.Retention.Ident}}, {{.Backup.Ident}};
-GRANT SELECT, INSERT, UPDATE, DELETE ON {{.Schema}}.appointment, {{.Schema}}.contact, {{.Schema}}.mail_outbox TO {{.Apps}};
-GRANT INSERT ON {{.Schema}}.access_log TO {{.Apps}};
-GRANT SELECT ON {{.Schema}}.appointment, {{.Schema}}.contact, {{.Schema}}.mail_outbox, {{.Schema}}.access_log, {{.Schema}}.appointment_count,
-    {{.Schema}}.purge_run, {{.Schema}}.goose_db_version TO {{.Backup.Ident}};
-GRANT SELECT ON SEQUENCE {{.Schema}}.mail_outbox_id_seq, {{.Schema}}.access_log_id_seq, {{.Schema}}.goose_db_version_id_seq TO {{.Backup.Ident}};
-REVOKE ALL ON FUNCTION {{.Schema}}.purge(text, integer, uuid), {{.Schema}}.retention_audit() FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION {{.Schema}}.purge(text, integer, uuid) TO {{.Retention.Ident}};
-GRANT EXECUTE ON FUNCTION {{.Schema}}.retention_audit() TO {{.Retention.Ident}}, {{.Operator}};
+GRANT SELECT, INSERT, UPDATE, DELETE ON {{.Schema}}.appointment, {{.Schema}}.contact, {{.Schema}}.mail_outbox, {{.Schema}}.message,
+    {{.Schema}}.attachment, {{.Schema}}.session, {{.Schema}}.signature, {{.Schema}}.consent TO {{.Apps}};
+GRANT INSERT ON {{.Schema}}.access_log, {{.Schema}}.session_address, {{.Schema}}.audit_log, {{.Schema}}.erasure_journal TO {{.Apps}};
+GRANT SELECT ON {{.Schema}}.appointment, {{.Schema}}.contact, {{.Schema}}.mail_outbox, {{.Schema}}.message, {{.Schema}}.attachment,
+    {{.Schema}}.session, {{.Schema}}.session_address, {{.Schema}}.signature, {{.Schema}}.consent, {{.Schema}}.audit_log, {{.Schema}}.erasure_journal,
+    {{.Schema}}.access_log, {{.Schema}}.access_log_rest, {{.Schema}}.appointment_count, {{.Schema}}.purge_run, {{.Schema}}.retention_hold,
+    {{.Schema}}.goose_db_version TO {{.Backup.Ident}};
+GRANT SELECT ON ALL SEQUENCES IN SCHEMA {{.Schema}} TO {{.Backup.Ident}};
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA {{.Schema}} FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION {{.Schema}}.purge(text, integer, uuid), {{.Schema}}.open_hold(text, text, text, text, timestamptz),
+    {{.Schema}}.end_hold(text, text), {{.Schema}}.rewrite_storage(interval) TO {{.Retention.Ident}};
+GRANT EXECUTE ON FUNCTION {{.Schema}}.retention_audit(), {{.Schema}}.retention_runs() TO {{.Retention.Ident}}, {{.Operator}};
 REVOKE CREATE ON SCHEMA {{.Schema}} FROM {{.Operator}};

@@ -1,25 +1,47 @@
 {{- /* SPDX-License-Identifier: Apache-2.0 */ -}}
 {{- /* The periods, in the tenant's schema but owned by the operator: not even the schema's owner can change one. */ -}}
+{{- define "wanted" -}}
+WITH wanted (category, start_event, period, action) AS (VALUES
+{{range $n, $r := .Rules}}{{if $n}},
+{{end}}    ({{$r.Category}}, {{$r.StartEvent}}, make_interval(secs => {{$r.Seconds}}), {{$r.Action}}){{end}})
+{{end -}}
 GRANT {{.Owner.Ident}} TO {{.Operator}}{{.Membership}};
 CREATE SCHEMA IF NOT EXISTS {{.Schema}} AUTHORIZATION {{.Owner.Ident}};
 SET LOCAL ROLE {{.Owner.Ident}};
 GRANT USAGE, CREATE ON SCHEMA {{.Schema}} TO {{.Operator}};
 RESET ROLE;
+{{- /* One row a category is in force, until infinity. The others are shorter promises that still bind what was
+collected before until: a longer period never applies to them. */}}
 CREATE TABLE IF NOT EXISTS {{.Schema}}.retention_rule (
-    category    text     NOT NULL PRIMARY KEY,
-    start_event text     NOT NULL,
-    period      interval NOT NULL CHECK (period > interval '0'),
-    action      text     NOT NULL,
-    tolerance   interval NOT NULL CHECK (tolerance >= interval '0')
+    category        text        NOT NULL,
+    start_event     text        NOT NULL,
+    period          interval    NOT NULL CHECK (period > interval '0'),
+    action          text        NOT NULL,
+    tolerance       interval    NOT NULL CHECK (tolerance >= interval '0'),
+    effective_from  timestamptz NOT NULL DEFAULT now(),
+    until           timestamptz NOT NULL DEFAULT 'infinity',
+    suspended_until timestamptz,
+    PRIMARY KEY (category, until)
 );
+COMMENT ON TABLE {{.Schema}}.retention_rule IS '{"None": ["category", "start_event", "period", "action", "tolerance", "effective_from", "until", "suspended_until"]}';
 GRANT SELECT ON {{.Schema}}.retention_rule TO {{.Owner.Ident}}, {{.Backup.Ident}};
-DELETE FROM {{.Schema}}.retention_rule WHERE category <> ALL (ARRAY[{{range $n, $r := .Rules}}{{if $n}}, {{end}}{{$r.Category}}{{end}}]::text[]);
+{{- /* A rule that is gone goes on binding what was collected under it. */}}
+UPDATE {{.Schema}}.retention_rule SET until = now() WHERE until = 'infinity'
+    AND category <> ALL (ARRAY[{{range $n, $r := .Rules}}{{if $n}}, {{end}}{{$r.Category}}{{end}}]::text[]);
 {{if .Rules -}}
-INSERT INTO {{.Schema}}.retention_rule AS r (category, start_event, period, action, tolerance) VALUES
-{{range $n, $r := .Rules}}{{if $n}},
-{{end}}    ({{$r.Category}}, {{$r.StartEvent}}, make_interval(secs => {{$r.Seconds}}), {{$r.Action}}, make_interval(secs => {{$.ToleranceSeconds}})){{end}}
-    ON CONFLICT (category) DO UPDATE SET start_event = excluded.start_event, period = excluded.period,
-        action = excluded.action, tolerance = excluded.tolerance
-    WHERE (r.start_event, r.period, r.action, r.tolerance)
-        IS DISTINCT FROM (excluded.start_event, excluded.period, excluded.action, excluded.tolerance);
+{{- /* A longer period begins to bind an hour late: until then an instance may still show the shorter one. */}}
+{{template "wanted" .}}UPDATE {{.Schema}}.retention_rule AS r SET until = now() + interval '1 hour' FROM wanted AS w
+    WHERE r.category = w.category AND r.until = 'infinity' AND r.period < w.period;
+{{- /* A shorter one binds everything, so that the longer promises before it are nobody's any more. */}}
+{{template "wanted" .}}DELETE FROM {{.Schema}}.retention_rule AS r USING wanted AS w
+    WHERE r.category = w.category AND (r.period > w.period OR r.period = w.period AND r.until <> 'infinity');
+{{template "wanted" .}}INSERT INTO {{.Schema}}.retention_rule AS r (category, start_event, period, action, tolerance, suspended_until)
+    SELECT w.category, w.start_event, w.period, w.action, make_interval(secs => {{.ToleranceSeconds}}), {{.SuspendedUntil}}::timestamptz FROM wanted AS w
+    ON CONFLICT (category, until) DO UPDATE SET start_event = excluded.start_event,
+        action = excluded.action, tolerance = excluded.tolerance, suspended_until = excluded.suspended_until
+    WHERE (r.start_event, r.action, r.tolerance, r.suspended_until)
+        IS DISTINCT FROM (excluded.start_event, excluded.action, excluded.tolerance, excluded.suspended_until);
 {{end -}}
+{{- /* Whatever has ended keeps to today's tolerance and pause. */ -}}
+UPDATE {{.Schema}}.retention_rule AS r SET tolerance = make_interval(secs => {{.ToleranceSeconds}}), suspended_until = {{.SuspendedUntil}}::timestamptz
+    WHERE (r.tolerance, r.suspended_until) IS DISTINCT FROM (make_interval(secs => {{.ToleranceSeconds}}), {{.SuspendedUntil}}::timestamptz);
