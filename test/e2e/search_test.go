@@ -14,7 +14,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/jackc/pgx/v5"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -174,25 +173,4 @@ func storeOf(name string) (*s3.Client, string) {
 	}
 	Fail("the cluster has no store " + name)
 	return nil, ""
-}
-
-// removeObject makes an object unreadable, as somebody with access to the store could.
-func removeObject(ctx context.Context, store, key string) {
-	GinkgoHelper()
-	objects, bucket := storeOf(store)
-	_, err := objects.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &bucket, Key: &key})
-	Expect(err).NotTo(HaveOccurred())
-}
-
-// reveal takes the delete markers of an object away, so that what they hid can be read again.
-func reveal(ctx context.Context, store, key string) {
-	GinkgoHelper()
-	objects, bucket := storeOf(store)
-	listed, err := objects.ListObjectVersions(ctx, &s3.ListObjectVersionsInput{Bucket: &bucket, Prefix: &key})
-	Expect(err).NotTo(HaveOccurred())
-	var markers []types.DeleteMarkerEntry = listed.DeleteMarkers
-	for _, marker := range markers {
-		_, err := objects.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &bucket, Key: marker.Key, VersionId: marker.VersionId})
-		Expect(err).NotTo(HaveOccurred())
-	}
 }

@@ -6,7 +6,6 @@ package e2e_test
 
 import (
 	"flag"
-	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -28,6 +27,8 @@ const (
 	// patience is generous: nodes, servers and tests share the machine's few cores.
 	patience = 4 * time.Minute
 	glance   = 500 * time.Millisecond
+	// operatorNamespace is the namespace of config/default.
+	operatorNamespace = "termintreu-system"
 )
 
 var dir = flag.String("dir", ".e2e", "folder of the cluster, relative to the module")
@@ -68,6 +69,7 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	kubeConfig.QPS, kubeConfig.Burst = 100, 200
 	sweep(ctx)
 	Expect(installation.Settle(ctx)).To(Succeed())
+	cancelEarly(ctx)
 }, NodeTimeout(40*time.Minute))
 
 // artefact is the path of a file people look at after a run.
@@ -79,7 +81,5 @@ func artefact(name string) string {
 
 // noticed reports how long something took to be noticed.
 func noticed(what string, since time.Time) {
-	took := time.Since(since).Round(100 * time.Millisecond)
-	AddReportEntry(what, took.String())
-	_, _ = fmt.Fprintf(os.Stderr, "  %s: %s\n", what, took)
+	AddReportEntry(what, time.Since(since).Round(100*time.Millisecond).String())
 }
