@@ -86,7 +86,7 @@ func TestEveryLinkLeadsSomewhere(t *testing.T) {
 
 // hasAnchor tells whether a heading gets the anchor on GitHub.
 func hasAnchor(text, anchor string) bool {
-	drop := regexp.MustCompile("[^\\p{L}\\p{N} _-]")
+	drop := regexp.MustCompile(`[^\p{L}\p{N} _-]`)
 	for _, match := range heading.FindAllStringSubmatch(fenced.ReplaceAllString(text, ""), -1) {
 		if strings.ReplaceAll(drop.ReplaceAllString(strings.ToLower(match[1]), ""), " ", "-") == anchor {
 			return true

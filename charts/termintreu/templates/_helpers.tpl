@@ -56,14 +56,14 @@ securityContext:
 
 {{/*
 An object of config/, so that kustomize and Helm never differ in it: the labels of the release, its namespace for what is
-namespaced and for the subjects of bindings. Takes the root and the text of one YAML document.
+namespaced, for the subjects of bindings and where a rule names the operator. Takes the root and the text of one YAML document.
 */}}
 {{- define "termintreu.object" -}}
 {{- $root := index . 0 -}}
-{{- $object := fromYaml (index . 1) -}}
+{{- $object := fromYaml (index . 1 | replace "termintreu-system" $root.Release.Namespace) -}}
 {{- $labels := merge (fromYaml (include "termintreu.labels" $root)) ($object.metadata.labels | default dict) -}}
 {{- $_ := set $object.metadata "labels" $labels -}}
-{{- if not (has $object.kind (list "ClusterRole" "ClusterRoleBinding")) -}}
+{{- if not (has $object.kind (list "ClusterRole" "ClusterRoleBinding" "ValidatingAdmissionPolicy" "ValidatingAdmissionPolicyBinding")) -}}
 {{- $_ := set $object.metadata "namespace" $root.Release.Namespace -}}
 {{- end -}}
 {{- range $object.subjects -}}
