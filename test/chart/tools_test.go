@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -89,8 +90,25 @@ func kustomize(t *testing.T, folder string) map[string]map[string]any {
 	return decode(t, out)
 }
 
+// read opens what the programs will, since Go keeps a test's result until a file changes that the test itself opened.
+func read(t *testing.T) {
+	t.Helper()
+	for _, folder := range []string{"charts", "config"} {
+		err := filepath.WalkDir(filepath.Join(repository, folder), func(path string, entry fs.DirEntry, err error) error {
+			if err == nil && entry.Type().IsRegular() {
+				_, err = os.ReadFile(path)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func run(t *testing.T, program string, arguments ...string) ([]byte, error) {
 	t.Helper()
+	read(t)
 	command := exec.CommandContext(t.Context(), program, arguments...)
 	var messages bytes.Buffer
 	command.Stderr = &messages
