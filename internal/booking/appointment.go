@@ -31,6 +31,8 @@ type Appointment struct {
 	Start, End time.Time
 	State      State
 	Locale     string
+	// Sequence of the calendar entry: each move and the cancellation count one.
+	Sequence int
 	// Deadline is when a hold or an unconfirmed booking expires.
 	Deadline time.Time
 	Contact  *Contact

@@ -58,6 +58,18 @@ type Faults map[Field]string
 // ParseContact reads the contact form. noticeDate is the date of the notice in force: acknowledging an older one does
 // not count (T2, B9). Fields nobody asked for are dropped, whatever the browser sends (T3).
 func ParseContact(form url.Values, asked Asked, noticeDate string) (Contact, Faults) {
+	contact, faults := ParseCorrection(form, asked)
+	switch {
+	case form.Get(string(FieldNotice)) != "yes":
+		faults[FieldNotice] = "fault.notice"
+	case form.Get(string(FieldNoticeDate)) != noticeDate:
+		faults[FieldNotice] = "fault.notice_changed"
+	}
+	return contact, faults
+}
+
+// ParseCorrection reads the contact form without the notice, which has been acknowledged before.
+func ParseCorrection(form url.Values, asked Asked) (Contact, Faults) {
 	faults := Faults{}
 	contact := Contact{
 		GivenName:  line(form, FieldGivenName),
@@ -81,12 +93,6 @@ func ParseContact(form url.Values, asked Asked, noticeDate string) (Contact, Fau
 		} else if !validPhone(contact.Phone) {
 			faults[FieldPhone] = "fault.phone"
 		}
-	}
-	switch {
-	case form.Get(string(FieldNotice)) != "yes":
-		faults[FieldNotice] = "fault.notice"
-	case form.Get(string(FieldNoticeDate)) != noticeDate:
-		faults[FieldNotice] = "fault.notice_changed"
 	}
 	return contact, faults
 }
@@ -150,8 +156,8 @@ type HoldForm struct {
 
 // ParseHold reads the form of a slot's button; false when no page of ours could have sent it.
 func ParseHold(form url.Values, service *Service) (HoldForm, bool) {
-	start, err := time.Parse(time.RFC3339, form.Get(string(FieldStart)))
-	if err != nil || start.Year() < 2000 || start.Year() > 9999 {
+	start, valid := ParseStart(form)
+	if !valid {
 		return HoldForm{}, false
 	}
 	channel, offered := service.Channel(form.Get(string(FieldChannel)))
@@ -160,4 +166,10 @@ func ParseHold(form url.Values, service *Service) (HoldForm, bool) {
 		return HoldForm{}, false
 	}
 	return HoldForm{start, channel, nonce}, true
+}
+
+// ParseStart reads the time of a slot's button; false when no page of ours could have sent it.
+func ParseStart(form url.Values) (time.Time, bool) {
+	start, err := time.Parse(time.RFC3339, form.Get(string(FieldStart)))
+	return start, err == nil && start.Year() >= 2000 && start.Year() <= 9999
 }

@@ -16,6 +16,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/termintreu/termintreu/api/v1alpha1"
 	"github.com/termintreu/termintreu/internal/booking"
 	"github.com/termintreu/termintreu/internal/booking/mailer"
 	"github.com/termintreu/termintreu/internal/booking/store"
@@ -59,6 +60,7 @@ func Run(ctx context.Context, options Options) error {
 		return err
 	}
 	defer bookings.Close()
+	bookings.Keeps = func(category v1alpha1.Category) bool { return source.Snapshot().Rule(category) != nil }
 	source.OnChange = func(before, after *booking.Snapshot) {
 		if before.Database != after.Database {
 			bookings.Reset()

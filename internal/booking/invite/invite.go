@@ -19,8 +19,8 @@ const ContentType = "text/calendar; charset=utf-8"
 // Parties of an invitation by mail; without them the file is one to download.
 type Parties struct{ Organizer, Attendee string }
 
-// File writes the calendar file of an appointment. The UID never changes; a cancellation has the higher sequence, so
-// that calendars replace what they had.
+// File writes the calendar file of an appointment. The UID never changes; each move and the cancellation have a higher
+// sequence, so that calendars replace what they had.
 func File(appointment *booking.Appointment, office *booking.Office, words *locale.Locale, parties *Parties, now time.Time) string {
 	cancelled := appointment.State == booking.StateCancelled
 	calendar := ics.NewCalendarFor("Termintreu")
@@ -44,11 +44,10 @@ func File(appointment *booking.Appointment, office *booking.Office, words *local
 		event.AddAttendee(parties.Attendee, ics.ParticipationStatusAccepted, ics.WithRSVP(false))
 	}
 	event.SetStatus(ics.ObjectStatusConfirmed)
-	event.SetSequence(0)
+	event.SetSequence(appointment.Sequence)
 	if cancelled {
 		calendar.SetMethod(ics.MethodCancel)
 		event.SetStatus(ics.ObjectStatusCancelled)
-		event.SetSequence(1)
 	}
 	return calendar.Serialize(ics.WithNewLineWindows) // RFC 5545 wants CRLF
 }

@@ -114,6 +114,9 @@ func (l *Locale) Count(key string, count int) string {
 	return l.Say(key+"."+l.plural(count), "n", count)
 }
 
+// Number writes a number.
+func (l *Locale) Number(number int) string { return strconv.Itoa(number) }
+
 // Period writes a period in words, such as "30 Tage".
 func (l *Locale) Period(period v1alpha1.Period) string {
 	text := string(period)

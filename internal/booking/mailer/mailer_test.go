@@ -18,6 +18,7 @@ import (
 	"mime/multipart"
 	"net"
 	"net/mail"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -193,6 +194,41 @@ func decode(t *testing.T, raw string) string {
 		text.WriteString(part.Header.Get("Content-Type") + "\n" + string(content) + "\n")
 	}
 	return text.String()
+}
+
+func TestAMoveUpdatesTheCalendarEntryInPlace(t *testing.T) { // RFC 5546: same UID, higher SEQUENCE
+	tenant, inbox := fixture.New(t), &relay{}
+	tenant.Document.Mail = serve(t, inbox, true)
+	token := booked(t, tenant, "de")
+	drain(t, tenant)
+	begin := time.Now().Add(72 * time.Hour).Truncate(time.Hour)
+	slot := booking.Slot{Start: begin, End: begin.Add(time.Hour)}
+	if _, err := tenant.Store.Move(t.Context(), token, "einwohneramt", 2, slot, true, booking.Expiry{Hold: time.Hour, Unconfirmed: time.Hour}); err != nil {
+		t.Fatal(err)
+	}
+	drain(t, tenant)
+	if _, err := tenant.Store.Cancel(t.Context(), token, true); err != nil {
+		t.Fatal(err)
+	}
+	drain(t, tenant)
+	inbox.mutex.Lock()
+	defer inbox.mutex.Unlock()
+	if len(inbox.mails) != 3 {
+		t.Fatalf("%d mails", len(inbox.mails))
+	}
+	uid := regexp.MustCompile(`UID:\S+`).FindString(decode(t, inbox.mails[0]))
+	for n, want := range [][]string{
+		{"METHOD:REQUEST", "SEQUENCE:0", "STATUS:CONFIRMED"},
+		{"METHOD:REQUEST", "SEQUENCE:1", "STATUS:CONFIRMED", "Ihr Termin ist verschoben", "/de/appointments/" + token, begin.UTC().Format("DTSTART:20060102T150405Z")},
+		{"METHOD:CANCEL", "SEQUENCE:2", "STATUS:CANCELLED", begin.UTC().Format("DTSTART:20060102T150405Z")},
+	} {
+		mail := decode(t, inbox.mails[n])
+		for _, text := range append(want, uid) {
+			if !strings.Contains(mail, text) {
+				t.Errorf("mail %d lacks %q:\n%s", n+1, text, mail)
+			}
+		}
+	}
 }
 
 func TestARelayThatCannotTakeMailGetsItLaterAndNothingIsLogged(t *testing.T) {

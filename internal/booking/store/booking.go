@@ -47,10 +47,7 @@ func (s *Store) Busy(ctx context.Context, office string, from, until time.Time, 
 // Hold takes the first free counter, or fails with ErrTaken. Holding again with the same token changes nothing.
 func (s *Store) Hold(ctx context.Context, hold Hold, expiry booking.Expiry) error {
 	return s.inTx(ctx, "holding a slot at office "+hold.Office, func(tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, `DELETE FROM appointment
-			WHERE office = $3 AND tstzrange(starts_at, ends_at) && tstzrange($4, $5) AND state <> 'cancelled' AND `+expired,
-			expiry.Hold.Seconds(), expiry.Unconfirmed.Seconds(), hold.Office, hold.Slot.Start, hold.Slot.End)
-		if err != nil {
+		if err := freeExpired(ctx, tx, hold.Office, hold.Slot, expiry); err != nil {
 			return err
 		}
 		// Each round another booking has won a counter, so there are no more rounds than counters.
@@ -64,6 +61,14 @@ func (s *Store) Hold(ctx context.Context, hold Hold, expiry booking.Expiry) erro
 		}
 		return ErrTaken
 	})
+}
+
+// freeExpired deletes what is in a slot's way and past its period, in the transaction that needs the slot.
+func freeExpired(ctx context.Context, tx pgx.Tx, office string, slot booking.Slot, expiry booking.Expiry) error {
+	_, err := tx.Exec(ctx, `DELETE FROM appointment
+		WHERE office = $3 AND tstzrange(starts_at, ends_at) && tstzrange($4, $5) AND state <> 'cancelled' AND `+expired,
+		expiry.Hold.Seconds(), expiry.Unconfirmed.Seconds(), office, slot.Start, slot.End)
+	return err
 }
 
 func (s *Store) known(ctx context.Context, tx pgx.Tx, token string) (known bool, err error) {
@@ -98,12 +103,12 @@ func (s *Store) Find(ctx context.Context, token string, expiry booking.Expiry) (
 		created                     time.Time
 		given, family, email, phone *string
 	)
-	err := s.pool.QueryRow(ctx, `SELECT a.id::text, a.office, a.service, a.channel, a.starts_at, a.ends_at, a.state, a.locale, a.created_at,
+	err := s.pool.QueryRow(ctx, `SELECT a.id::text, a.office, a.service, a.channel, a.starts_at, a.ends_at, a.state, a.locale, a.sequence, a.created_at,
 			c.given_name, c.family_name, c.email, c.phone
 		FROM (SELECT * FROM appointment WHERE token_hash = $3 AND `+alive+`) AS a
 		LEFT JOIN contact AS c ON c.appointment_id = a.id`,
 		expiry.Hold.Seconds(), expiry.Unconfirmed.Seconds(), booking.TokenHash(token)).Scan(
-		&found.ID, &found.Office, &found.Service, &found.Channel, &found.Start, &found.End, &found.State, &found.Locale, &created,
+		&found.ID, &found.Office, &found.Service, &found.Channel, &found.Start, &found.End, &found.State, &found.Locale, &found.Sequence, &created,
 		&given, &family, &email, &phone)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, ErrNotFound
@@ -158,8 +163,8 @@ func (s *Store) Confirm(ctx context.Context, token string, mail bool, expiry boo
 			return err
 		}
 		changed = true
-		if !mail {
-			return nil
+		if err := s.note(ctx, tx, "confirmed", id); err != nil || !mail {
+			return err
 		}
 		return enqueue(ctx, tx, id, MailConfirmed, &token)
 	})
@@ -176,7 +181,7 @@ func (s *Store) Cancel(ctx context.Context, token string, mail bool) (changed bo
 			return err
 		}
 		var id string
-		err = tx.QueryRow(ctx, `UPDATE appointment SET state = 'cancelled', cancelled_at = now()
+		err = tx.QueryRow(ctx, `UPDATE appointment SET state = 'cancelled', cancelled_at = now(), sequence = sequence + 1
 			WHERE token_hash = $1 AND state = 'confirmed' AND starts_at > now() RETURNING id::text`, booking.TokenHash(token)).Scan(&id)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return s.unchanged(ctx, tx, token)
@@ -185,8 +190,8 @@ func (s *Store) Cancel(ctx context.Context, token string, mail bool) (changed bo
 			return err
 		}
 		changed = true
-		if !mail {
-			return nil
+		if err := s.note(ctx, tx, "cancelled", id); err != nil || !mail {
+			return err
 		}
 		return enqueue(ctx, tx, id, MailCancelled, nil)
 	})

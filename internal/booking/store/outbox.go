@@ -18,6 +18,7 @@ type MailKind string
 // Kinds of mail.
 const (
 	MailConfirmed MailKind = "confirmed"
+	MailMoved     MailKind = "moved"
 	MailCancelled MailKind = "cancelled"
 )
 
@@ -39,11 +40,9 @@ type Mail struct {
 }
 
 func enqueue(ctx context.Context, tx pgx.Tx, appointment string, kind MailKind, token *string) error {
-	if kind == MailCancelled {
-		// A confirmation nobody has sent yet would only confuse.
-		if _, err := tx.Exec(ctx, `DELETE FROM mail_outbox WHERE appointment_id = $1 AND kind = $2`, appointment, MailConfirmed); err != nil {
-			return err
-		}
+	// A mail nobody has sent yet would only confuse: the new one says how things stand now.
+	if _, err := tx.Exec(ctx, `DELETE FROM mail_outbox WHERE appointment_id = $1`, appointment); err != nil {
+		return err
 	}
 	_, err := tx.Exec(ctx, `INSERT INTO mail_outbox (appointment_id, kind, token)
 		SELECT appointment_id, $2, $3 FROM contact WHERE appointment_id = $1 AND email IS NOT NULL`, appointment, string(kind), token)
@@ -65,11 +64,11 @@ func (s *Store) ClaimMail(ctx context.Context) (*Mail, error) {
 			WHERE id = (SELECT id FROM mail_outbox WHERE failed_at IS NULL AND next_attempt_at <= now()
 				ORDER BY next_attempt_at LIMIT 1 FOR UPDATE SKIP LOCKED)
 			RETURNING id, appointment_id, kind, token, attempts)
-		SELECT m.id, m.kind, m.token, m.attempts, a.id::text, a.office, a.service, a.channel, a.starts_at, a.ends_at, a.state, a.locale,
+		SELECT m.id, m.kind, m.token, m.attempts, a.id::text, a.office, a.service, a.channel, a.starts_at, a.ends_at, a.state, a.locale, a.sequence,
 			c.given_name, c.family_name, c.email
 		FROM claimed AS m JOIN appointment AS a ON a.id = m.appointment_id LEFT JOIN contact AS c ON c.appointment_id = a.id`,
 		lease.Seconds()).Scan(&mail.ID, &kind, &token, &mail.Attempts, &a.ID, &a.Office, &a.Service, &a.Channel, &a.Start, &a.End,
-		&a.State, &a.Locale, &given, &family, &email)
+		&a.State, &a.Locale, &a.Sequence, &given, &family, &email)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, nil
 	}

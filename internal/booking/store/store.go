@@ -15,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/termintreu/termintreu/api/v1alpha1"
 	"github.com/termintreu/termintreu/internal/postgres"
 	"github.com/termintreu/termintreu/internal/settings"
 )
@@ -35,7 +36,12 @@ var ErrTaken = errors.New("the slot has just been taken")
 var ErrNotFound = errors.New("no such appointment")
 
 // Store is the tenant's schema seen through the role of the instance.
-type Store struct{ pool *pgxpool.Pool }
+type Store struct {
+	// Keeps tells whether the policy has a rule for a category; what has none is not stored. Nil means none has.
+	Keeps func(v1alpha1.Category) bool
+
+	pool *pgxpool.Pool
+}
 
 // Open prepares a small pool and connects lazily. target and the credentials in dir are read anew for each connection,
 // so that neither a moved database nor a rotated Secret needs a restart.
@@ -54,7 +60,7 @@ func Open(ctx context.Context, target func() settings.Database, dir string) (*St
 	if err != nil {
 		return nil, fmt.Errorf("preparing the database pool: %w", err)
 	}
-	return &Store{pool}, nil
+	return &Store{pool: pool}, nil
 }
 
 func configure(connection *pgx.ConnConfig, target settings.Database, dir string) error {

@@ -159,17 +159,27 @@ func (s *Site) summary(r *request, found *booking.Appointment) summary {
 func (s *Site) contactForm(w http.ResponseWriter, r *request, found *booking.Appointment, contact booking.Contact, faults booking.Faults) error {
 	body := s.body(r, found)
 	body.Contact = contact
+	body.Faults = s.faults(r, faults)
+	return s.show(w, r, found, statusOf(faults), "contact", 2, body)
+}
+
+// faults says what is wrong with a form, in the order of its fields.
+func (s *Site) faults(r *request, faults booking.Faults) []fault {
+	var told []fault
 	for _, field := range []booking.Field{booking.FieldGivenName, booking.FieldFamilyName, booking.FieldEmail, booking.FieldPhone, booking.FieldNotice} {
 		if key, wrong := faults[field]; wrong {
 			label := r.locale.Say("form." + string(field))
-			body.Faults = append(body.Faults, fault{field, r.locale.Say(key, "field", label)})
+			told = append(told, fault{field, r.locale.Say(key, "field", label)})
 		}
 	}
-	status := http.StatusOK
+	return told
+}
+
+func statusOf(faults booking.Faults) int {
 	if len(faults) > 0 {
-		status = http.StatusUnprocessableEntity
+		return http.StatusUnprocessableEntity
 	}
-	return s.show(w, r, found, status, "contact", 2, body)
+	return http.StatusOK
 }
 
 func (s *Site) contact(w http.ResponseWriter, r *request) error {
@@ -282,7 +292,7 @@ func (v view) Field(name, kind, autocomplete, value, hint string, optional bool)
 	if hint != "" {
 		input.Hint = v.Say(hint)
 	}
-	if body, ok := v.Body.(appointmentBody); ok {
+	if body, ok := v.Body.(interface{ Fault(string) string }); ok {
 		input.Fault = body.Fault(name)
 	}
 	return input

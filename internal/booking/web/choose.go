@@ -121,12 +121,8 @@ func (s *Site) slots(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
-	from := query.Get("from")
-	if _, err := time.Parse(time.DateOnly, from); err != nil {
-		from = ""
-	}
-	week := booking.WeekFrom(booking.Days(free), from)
-	body := newSlotsBody(r, wanted, week.Days)
+	week := booking.WeekFrom(booking.Days(free), dateOf(query.Get("from")))
+	body := newSlotsBody(r, wanted, week.Days, "slots.hold")
 	if week.Previous != "" {
 		body.Previous = withQuery(body.All, wanted, week.Previous)
 	}
@@ -134,6 +130,14 @@ func (s *Site) slots(w http.ResponseWriter, r *request) error {
 		body.Next = withQuery(body.All, wanted, week.Next)
 	}
 	return s.render(w, r, http.StatusOK, "slots", slotsPage(r, wanted, body))
+}
+
+// dateOf gives a date in a query, or nothing when it is none.
+func dateOf(text string) string {
+	if _, err := time.Parse(time.DateOnly, text); err != nil {
+		return ""
+	}
+	return text
 }
 
 func slotsPage(r *request, wanted choice, body slotsBody) view {
@@ -152,7 +156,8 @@ func (s *Site) free(ctx context.Context, snapshot *booking.Snapshot, wanted choi
 	return booking.Free(wanted.Office.Slots(wanted.Service, now), busy, wanted.Office.Counters), nil
 }
 
-func newSlotsBody(r *request, wanted choice, days []booking.Day) slotsBody {
+// newSlotsBody lists slots as buttons; label is the key of what a screen reader says of each.
+func newSlotsBody(r *request, wanted choice, days []booking.Day, label string) slotsBody {
 	address := slotsAddress(r.locale.Tag, wanted.Service, wanted.Office)
 	body := slotsBody{choice: wanted, Action: address + "/hold", Nonce: booking.NewNonce(), All: address,
 		HoldPeriod: r.locale.Period(booking.PeriodOf(r.snapshot.Instance, v1alpha1.CategoryHold))}
@@ -168,7 +173,7 @@ func newSlotsBody(r *request, wanted choice, days []booking.Day) slotsBody {
 		for _, slot := range day.Slots {
 			text := locale.Digits(slot.Start, booking.Repeated(slot.Start))
 			entry.Buttons = append(entry.Buttons, slotButton{slot.Start.UTC().Format(time.RFC3339), text,
-				r.locale.Say("slots.hold", "time", title+", "+text)})
+				r.locale.Say(label, "time", title+", "+text)})
 		}
 		body.Days = append(body.Days, entry)
 	}
@@ -226,7 +231,7 @@ func (s *Site) taken(w http.ResponseWriter, r *request, wanted choice, start tim
 		return err
 	}
 	s.event("taken")
-	body := newSlotsBody(r, wanted, booking.Days(booking.Nearest(free, start, nearby)))
+	body := newSlotsBody(r, wanted, booking.Days(booking.Nearest(free, start, nearby)), "slots.hold")
 	page := slotsPage(r, wanted, body)
 	page.Title = r.locale.Say("taken.title")
 	return s.render(w, r, http.StatusConflict, "taken", page)

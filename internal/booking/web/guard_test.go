@@ -24,7 +24,8 @@ func TestWrongExpiredAndMalformedLinksLookTheSame(t *testing.T) {
 	if want.status != http.StatusNotFound {
 		t.Fatalf("status %d", want.status)
 	}
-	for _, path := range []string{"/de/appointments/" + booking.NewNonce(), "/de/appointments/x", "/de/appointments/%00%ff", expired + "/cancel", expired + "/calendar.ics"} {
+	for _, path := range []string{"/de/appointments/" + booking.NewNonce(), "/de/appointments/x", "/de/appointments/%00%ff", expired + "/cancel", expired + "/calendar.ics",
+		expired + "/data", expired + "/data.json", expired + "/correct", expired + "/erase", expired + "/move"} {
 		got := site.get(t, path)
 		got.header.Del("Date")
 		want.header.Del("Date")
@@ -32,7 +33,7 @@ func TestWrongExpiredAndMalformedLinksLookTheSame(t *testing.T) {
 			t.Errorf("%s differs from an expired link", path)
 		}
 	}
-	for _, step := range []string{"/contact", "/confirm", "/cancel"} {
+	for _, step := range []string{"/contact", "/confirm", "/cancel", "/correct", "/erase", "/move"} {
 		if got := site.do(t, http.MethodPost, expired+step, contactForm()); got.status != want.status || got.body != want.body {
 			t.Errorf("posting %s to an expired link differs: %d", step, got.status)
 		}
@@ -58,7 +59,7 @@ func TestReadingChangesNothing(t *testing.T) {
 	before := site.rows(t)
 	for _, method := range []string{http.MethodGet, http.MethodHead} {
 		for _, path := range []string{"/", "/de/", "/de" + slots, "/de" + slots + "/hold", "/de/privacy", booked, booked + "/cancel", booked + "/confirm",
-			booked + "/calendar.ics", held, held + "/contact", held + "/cancel", held + "?edit=1"} {
+			booked + "/calendar.ics", booked + "/data", booked + "/data.json", booked + "/correct", booked + "/erase", booked + "/move", "/de/erased", held, held + "/contact", held + "/cancel", held + "?edit=1"} {
 			if got := site.do(t, method, path, nil); got.status >= 500 {
 				t.Errorf("%s %s: status %d", method, path, got.status)
 			}

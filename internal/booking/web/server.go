@@ -26,7 +26,8 @@ type Options struct {
 	Access func(store.Access)
 	// Observe is told the outcome of each request.
 	Observe func(method, route string, status int, took time.Duration)
-	// Event is told what happened to bookings: held, taken, confirmed, cancelled.
+	// Event is told what happened to bookings: held, taken, confirmed, moved, cancelled,
+	// corrected, erased; never to whose.
 	Event func(string)
 	// Limit on holds per client address.
 	Limit *Limiter
@@ -70,7 +71,16 @@ func (s *Site) Handler() http.Handler {
 		"GET /{lang}/appointments/{token}/cancel":               (*Site).askCancel,
 		"POST /{lang}/appointments/{token}/cancel":              (*Site).cancel,
 		"GET /{lang}/appointments/{token}/calendar.ics":         (*Site).calendar,
-		"/": (*Site).missing,
+		"GET /{lang}/appointments/{token}/data":                 (*Site).stored,
+		"GET /{lang}/appointments/{token}/data.json":            (*Site).download,
+		"GET /{lang}/appointments/{token}/correct":              (*Site).askCorrect,
+		"POST /{lang}/appointments/{token}/correct":             (*Site).correct,
+		"GET /{lang}/appointments/{token}/erase":                (*Site).askErase,
+		"POST /{lang}/appointments/{token}/erase":               (*Site).erase,
+		"GET /{lang}/appointments/{token}/move":                 (*Site).askMove,
+		"POST /{lang}/appointments/{token}/move":                (*Site).move,
+		"GET /{lang}/erased":                                    (*Site).erased,
+		"/":                                                     (*Site).missing,
 	} {
 		mux.Handle(pattern, s.page(handle))
 	}
