@@ -19,12 +19,22 @@ const ticks = 100
 // process is a line of /proc/PID/stat.
 type process struct {
 	pid, parent int
+	name        string
 	// cpu in seconds, with that of children that ended.
 	cpu float64
 }
 
 // treeCPU gives the CPU time in seconds of a process and everything it started, living or ended.
-func treeCPU(tb testing.TB, root int) float64 {
+func treeCPU(tb testing.TB, root int) (total float64) {
+	tb.Helper()
+	for _, cpu := range cpuByName(tb, root) {
+		total += cpu
+	}
+	return total
+}
+
+// cpuByName is treeCPU by the name of the program; what has ended counts to whoever waited for it.
+func cpuByName(tb testing.TB, root int) map[string]float64 {
 	tb.Helper()
 	paths, err := filepath.Glob("/proc/[0-9]*/stat")
 	if err != nil {
@@ -37,15 +47,16 @@ func treeCPU(tb testing.TB, root int) float64 {
 			children[p.parent] = append(children[p.parent], p.pid)
 		}
 	}
-	var sum func(pid int) float64
-	sum = func(pid int) float64 {
-		total := all[pid].cpu
+	used := map[string]float64{}
+	var visit func(pid int)
+	visit = func(pid int) {
+		used[all[pid].name] += all[pid].cpu
 		for _, child := range children[pid] {
-			total += sum(child)
+			visit(child)
 		}
-		return total
 	}
-	return sum(root)
+	visit(root)
+	return used
 }
 
 // readStat is false for a process that has ended meanwhile.
@@ -66,7 +77,8 @@ func readStat(path string) (process, bool) {
 	}
 	pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(path)))
 	used := number(11) + number(12) + number(13) + number(14)
-	return process{pid: pid, parent: number(1), cpu: float64(used) / ticks}, true
+	name := string(content[bytes.IndexByte(content, '(')+1 : end])
+	return process{pid: pid, parent: number(1), name: name, cpu: float64(used) / ticks}, true
 }
 
 // memory gives a figure of /proc/PID/status in bytes, such as VmHWM, the largest resident size the process had.

@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package bench
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime/serializer"
+	"k8s.io/client-go/rest"
+)
+
+const (
+	image = "registry.example/termintreu:bench"
+	// measureInterval is shorter than the shipped minute, so that settling takes no minutes.
+	measureInterval = 10 * time.Second
+	patience        = 60 * time.Second
+)
+
+var built struct {
+	once sync.Once
+	path string
+	err  error
+}
+
+// binary builds the product as `make build` does, once.
+func binary(tb testing.TB) string {
+	tb.Helper()
+	built.once.Do(func() {
+		dir, err := os.MkdirTemp("", "termintreu-bench-")
+		if err != nil {
+			built.err = err
+			return
+		}
+		built.path = filepath.Join(dir, "termintreu")
+		command := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", built.path, "../..")
+		command.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if output, err := command.CombinedOutput(); err != nil {
+			built.err = fmt.Errorf("building the product: %w\n%s", err, output)
+		}
+	})
+	must(tb, built.err)
+	return built.path
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if built.path != "" {
+		_ = os.RemoveAll(filepath.Dir(built.path))
+	}
+	os.Exit(code)
+}
+
+// operatorProcess is `termintreu operator`, a process of its own so that its memory and time are its own.
+type operatorProcess struct {
+	tb      testing.TB
+	command *exec.Cmd
+	exited  chan error
+	metrics string
+	token   string
+	client  *http.Client
+	log     string
+	// reviewed is how many reviews the API server had answered when the operator started.
+	reviewed float64
+}
+
+// startOperator returns once the operator has measured every database and store, and so works.
+func (c *cluster) startOperator(tb testing.TB, flags ...string) *operatorProcess {
+	tb.Helper()
+	port := freePort(tb)
+	o := &operatorProcess{
+		tb: tb, metrics: fmt.Sprintf("https://127.0.0.1:%d/metrics", port), token: c.token, exited: make(chan error, 1),
+		log: filepath.Join(tb.TempDir(), "operator.log"), reviewed: c.reviews(tb),
+		// The operator signs its metrics' certificate itself; this is loopback.
+		client: &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}, //nolint:gosec // see above
+	}
+	arguments := append([]string{
+		"operator", "--image=" + image, "--namespace=" + system, "--health-probe-bind-address=0",
+		fmt.Sprintf("--metrics-bind-address=127.0.0.1:%d", port), "--measure-interval=" + measureInterval.String(),
+	}, flags...)
+	o.command = exec.Command(binary(tb), arguments...)
+	log, err := os.Create(o.log)
+	must(tb, err)
+	defer func() { _ = log.Close() }()
+	o.command.Stdout, o.command.Stderr = log, log
+	o.command.Env = []string{"KUBECONFIG=" + c.kubeconfig, "PATH=" + os.Getenv("PATH")}
+	o.command.Env = append(o.command.Env, operatorEnvironment()...)
+	o.command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	must(tb, o.command.Start())
+	go func() { o.exited <- o.command.Wait() }()
+	tb.Cleanup(o.stop)
+	want := float64(len(c.region.Spec.DatabaseServers))
+	o.wait("measuring", func() string {
+		seen, err := o.scrape()
+		if err != nil {
+			return err.Error()
+		}
+		audits, listings := seen.sum(auditsTotal), seen.sum(listingsTotal)
+		if audits < want || listings < float64(len(c.stores)) {
+			return fmt.Sprintf("%g audits and %g listings", audits, listings)
+		}
+		return ""
+	})
+	return o
+}
+
+// operatorEnvironment passes on what a developer profiles with.
+func operatorEnvironment() (passed []string) {
+	for _, name := range []string{"GODEBUG", "GOMEMLIMIT", "GOGC", "TERMINTREU_CPU_PROFILE"} {
+		if value, found := os.LookupEnv(name); found {
+			passed = append(passed, name+"="+value)
+		}
+	}
+	return passed
+}
+
+// stop asks it to end and waits; it may be called twice.
+func (o *operatorProcess) stop() {
+	if o.command.ProcessState != nil {
+		return
+	}
+	_ = o.command.Process.Signal(syscall.SIGTERM)
+	<-o.exited
+	if o.tb.Failed() {
+		content, _ := os.ReadFile(o.log)
+		o.tb.Logf("the operator's log ends:\n%s", content[max(0, len(content)-4000):])
+	}
+}
+
+// wait until missing says nothing any more, and fail with what it says when the operator ends before.
+func (o *operatorProcess) wait(what string, missing func() string) {
+	o.tb.Helper()
+	ctx, cancel := context.WithTimeout(o.tb.Context(), patience)
+	defer cancel()
+	ticker := time.NewTicker(250 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		left := missing()
+		if left == "" {
+			return
+		}
+		select {
+		case err := <-o.exited:
+			o.exited <- err
+			o.tb.Fatalf("the operator ended while %s: %v", what, err)
+		case <-ctx.Done():
+			o.tb.Fatalf("%s took longer than %s: %s", what, patience, left)
+		case <-ticker.C:
+		}
+	}
+}
+
+// figures are the lines of metrics at one moment.
+type figures []figure
+
+// figure is one line: a name, its labels as they are written, and a value.
+type figure struct {
+	name, labels string
+	value        float64
+}
+
+func (o *operatorProcess) scrape() (figures, error) {
+	request, err := http.NewRequestWithContext(o.tb.Context(), http.MethodGet, o.metrics, http.NoBody)
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("Authorization", "Bearer "+o.token)
+	response, err := o.client.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = response.Body.Close() }()
+	if response.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("metrics: %s", response.Status)
+	}
+	return parse(response.Body)
+}
+
+func parse(text io.Reader) (found figures, err error) {
+	lines := bufio.NewScanner(text)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		series, text, _ := cutLast(lines.Text(), " ")
+		value, err := strconv.ParseFloat(text, 64)
+		if strings.HasPrefix(series, "#") || err != nil {
+			continue
+		}
+		name, labels, _ := strings.Cut(series, "{")
+		found = append(found, figure{name, "," + labels, value})
+	}
+	return found, lines.Err()
+}
+
+func cutLast(text, separator string) (before, after string, found bool) {
+	i := strings.LastIndex(text, separator)
+	if i < 0 {
+		return text, "", false
+	}
+	return text[:i], text[i+len(separator):], true
+}
+
+// reviews is how many tokens and rights the API server was asked to review.
+func (c *cluster) reviews(tb testing.TB) float64 {
+	tb.Helper()
+	config := rest.CopyConfig(c.config)
+	config.NegotiatedSerializer = serializer.NewCodecFactory(c.client.Scheme())
+	config.GroupVersion = &corev1.SchemeGroupVersion
+	raw, err := rest.UnversionedRESTClientFor(config)
+	must(tb, err)
+	text, err := raw.Get().AbsPath("/metrics").DoRaw(tb.Context())
+	must(tb, err)
+	seen, err := parse(bytes.NewReader(text))
+	must(tb, err)
+	return seen.sum("apiserver_request_total", "resource", "tokenreviews") + seen.sum("apiserver_request_total", "resource", "subjectaccessreviews")
+}
+
+func (o *operatorProcess) figures() figures {
+	o.tb.Helper()
+	found, err := o.scrape()
+	must(o.tb, err)
+	return found
+}
+
+// sum adds up all series of a name whose labels fit: pairs of a label and a prefix of its value.
+func (f figures) sum(name string, labels ...string) (total float64) {
+	for _, line := range f {
+		if line.name == name && line.fits(labels) {
+			total += line.value
+		}
+	}
+	return total
+}
+
+func (f *figure) fits(labels []string) bool {
+	for i := 0; i < len(labels); i += 2 {
+		if !strings.Contains(f.labels, ","+labels[i]+"=\""+labels[i+1]) {
+			return false
+		}
+	}
+	return true
+}
+
+// Names of metrics.
+const (
+	requestsTotal = "rest_client_requests_total"
+	statusesTotal = "termintreu_tenant_status_writes_total"
+	auditsTotal   = "termintreu_audit_duration_seconds_count"
+	listingsTotal = "termintreu_store_listing_duration_seconds_count"
+)
+
+func freePort(tb testing.TB) int {
+	tb.Helper()
+	listener, err := net.Listen("tcp4", "127.0.0.1:0")
+	must(tb, err)
+	defer func() { _ = listener.Close() }()
+	return listener.Addr().(*net.TCPAddr).Port
+}
