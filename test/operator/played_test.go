@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	. "github.com/onsi/ginkgo/v2"
@@ -14,10 +15,12 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/termintreu/termintreu/api/v1alpha1"
 	"github.com/termintreu/termintreu/internal/backup"
+	"github.com/termintreu/termintreu/internal/operator"
 	"github.com/termintreu/termintreu/internal/plan"
 	"github.com/termintreu/termintreu/internal/postgres"
 	"github.com/termintreu/termintreu/internal/retention"
@@ -65,9 +68,34 @@ func pod(ctx context.Context, d *appsv1.Deployment, name, node string) *corev1.P
 		ObjectMeta: metav1.ObjectMeta{Namespace: d.Namespace, Name: name, Labels: d.Spec.Template.Labels, Annotations: d.Spec.Template.Annotations},
 		Spec:       *d.Spec.Template.Spec.DeepCopy(),
 	}
-	made.Spec.NodeName = node
 	Expect(admin.Create(ctx, made)).To(Succeed())
+	if node != "" {
+		schedule(ctx, made, node)
+	}
 	return made
+}
+
+// schedule plays the scheduler, under whose name alone the wall lets a pod meet its node.
+func schedule(ctx context.Context, pod *corev1.Pod, node string) {
+	GinkgoHelper()
+	config := rest.CopyConfig(cluster)
+	config.Impersonate = rest.ImpersonationConfig{UserName: "system:kube-scheduler", Groups: []string{"system:authenticated"}}
+	scheduler, err := client.New(config, client.Options{Scheme: operator.Scheme()})
+	Expect(err).NotTo(HaveOccurred())
+	Expect(scheduler.SubResource("binding").Create(ctx, pod, &corev1.Binding{Target: corev1.ObjectReference{Kind: "Node", Name: node}})).To(Succeed())
+}
+
+// relabel moves a node to another place, as one of the administrators the region names.
+func (w *world) relabel(ctx context.Context, name, value string) *corev1.Node {
+	GinkgoHelper()
+	node := &corev1.Node{}
+	Expect(admin.Get(ctx, client.ObjectKey{Name: name}, node)).To(Succeed())
+	before := node.DeepCopy()
+	if node.Labels[w.region.Spec.Nodes.Label] = value; value == "" {
+		delete(node.Labels, w.region.Spec.Nodes.Label)
+	}
+	Expect(admin.Patch(ctx, node, client.MergeFrom(before))).To(Succeed())
+	return node
 }
 
 // jobFiles waits for Secret and ConfigMap of one of the tenant's jobs, complete with the keys of every store.
@@ -88,8 +116,9 @@ func (w *world) jobFiles(ctx context.Context, tenant *v1alpha1.BookingTenant, jo
 	return secret.Data, []byte(document.Data[settings.FileKey])
 }
 
-// backupOptions are those the backup job of a tenant runs with: what the operator made for it and nothing else.
-func (w *world) backupOptions(ctx context.Context, tenant *v1alpha1.BookingTenant) backup.Options {
+// backupOptions are those the backup job of a tenant runs with: what the operator made for it and nothing else. The run
+// began some time ago, so that no copy can still be on its way to a store.
+func (w *world) backupOptions(ctx context.Context, tenant *v1alpha1.BookingTenant, ago time.Duration) backup.Options {
 	GinkgoHelper()
 	secret, raw := w.jobFiles(ctx, tenant, "backup")
 	o := backup.Options{
@@ -99,15 +128,16 @@ func (w *world) backupOptions(ctx context.Context, tenant *v1alpha1.BookingTenan
 			return string(secret[id]), string(secret[key]), nil
 		},
 		Scratch: GinkgoTB().TempDir(), PGDump: filepath.Join(server.Binaries, "pg_dump"),
+		Now: func() time.Time { return time.Now().Add(-ago) },
 	}
 	Expect(json.Unmarshal(raw, &o.Settings)).To(Succeed())
 	return o
 }
 
-// backUp runs the tenant's backup job.
-func (w *world) backUp(ctx context.Context, tenant *v1alpha1.BookingTenant) backup.Result {
+// backUp runs the tenant's backup job as if some time ago.
+func (w *world) backUp(ctx context.Context, tenant *v1alpha1.BookingTenant, ago time.Duration) backup.Result {
 	GinkgoHelper()
-	o := w.backupOptions(ctx, tenant)
+	o := w.backupOptions(ctx, tenant, ago)
 	Eventually(func(g Gomega) {
 		live := &v1alpha1.BookingTenant{}
 		g.Expect(admin.Get(ctx, client.ObjectKeyFromObject(tenant), live)).To(Succeed())
@@ -137,7 +167,7 @@ func (w *world) purge(ctx context.Context, tenant *v1alpha1.BookingTenant) reten
 func (w *world) settle(ctx context.Context, tenant *v1alpha1.BookingTenant) {
 	GinkgoHelper()
 	w.serve(ctx, tenant, w.name+"-trusted")
-	w.backUp(ctx, tenant)
+	w.backUp(ctx, tenant, 2*time.Hour)
 	eventually(ctx, tenant, v1alpha1.ConditionReady, metav1.ConditionTrue)
 	eventually(ctx, tenant, v1alpha1.ConditionCompliant, metav1.ConditionTrue)
 }

@@ -11,6 +11,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
@@ -65,10 +66,19 @@ func (w *world) end(ctx SpecContext) {
 // discard removes a tenant without anybody caring for its data.
 func (w *world) discard(ctx context.Context, tenant *v1alpha1.BookingTenant) {
 	GinkgoHelper()
-	before := tenant.DeepCopy()
-	tenant.Finalizers = nil
-	Expect(client.IgnoreNotFound(admin.Patch(ctx, tenant, client.MergeFrom(before)))).To(Succeed())
 	Expect(client.IgnoreNotFound(admin.Delete(ctx, tenant))).To(Succeed())
+	Eventually(func(g Gomega) {
+		live := &v1alpha1.BookingTenant{}
+		err := admin.Get(ctx, client.ObjectKeyFromObject(tenant), live)
+		if apierrors.IsNotFound(err) {
+			return
+		}
+		g.Expect(err).NotTo(HaveOccurred())
+		before := live.DeepCopy()
+		live.Finalizers = nil
+		g.Expect(client.IgnoreNotFound(admin.Patch(ctx, live, client.MergeFrom(before)))).To(Succeed())
+		g.Expect(live.Finalizers).NotTo(BeEmpty(), "look again whether it is gone")
+	}).Should(Succeed())
 }
 
 func createNamespace(ctx context.Context, name string) {

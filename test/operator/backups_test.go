@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package operator_test
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/termintreu/termintreu/api/v1alpha1"
+	"github.com/termintreu/termintreu/internal/backup"
+	"github.com/termintreu/termintreu/internal/objectstore"
+)
+
+// Acceptance 5: what a store holds is looked at, never concluded from a job that succeeded.
+var _ = Describe("Backups", func() {
+	It("turn False naming the store that lost an object behind our back, and True when somebody has put it back", func(ctx SpecContext) {
+		w := newWorld(ctx)
+		startOperator()
+		tenant := w.create(ctx, "site")
+		w.settle(ctx, tenant)
+		result := w.backUp(ctx, tenant, time.Hour)
+		eventually(ctx, tenant, v1alpha1.ConditionBackupsCurrent, metav1.ConditionTrue)
+
+		key := aws.String(objectstore.Key(dataIDOf(tenant)+"/", *result.SnapshotStart, objectstore.KindDump))
+		marker, err := stores[1].Admin().DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: aws.String(stores[1].Bucket), Key: key})
+		Expect(err).NotTo(HaveOccurred())
+		claim := eventually(ctx, tenant, v1alpha1.ConditionBackupsCurrent, metav1.ConditionFalse, saying("store "+stores[1].Name))
+		Expect(claim.Reason).To(Equal(v1alpha1.ReasonCopyMissing))
+		Expect(claim.Message).NotTo(ContainSubstring("store " + stores[0].Name))
+		eventually(ctx, tenant, v1alpha1.ConditionCompliant, metav1.ConditionFalse, saying(stores[1].Name))
+
+		_, err = stores[1].Admin().DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: aws.String(stores[1].Bucket), Key: key, VersionId: marker.VersionId})
+		Expect(err).NotTo(HaveOccurred())
+		eventually(ctx, tenant, v1alpha1.ConditionBackupsCurrent, metav1.ConditionTrue)
+	})
+
+	It("turn Unknown naming the store that is down, and True when it answers again", func(ctx SpecContext) {
+		w := newWorld(ctx)
+		startOperator()
+		tenant := w.create(ctx, "site")
+		w.settle(ctx, tenant)
+
+		DeferCleanup(func() { stores[2].Restart(GinkgoTB()) })
+		stores[2].Stop()
+		claim := eventually(ctx, tenant, v1alpha1.ConditionBackupsCurrent, metav1.ConditionUnknown, saying("store "+stores[2].Name))
+		Expect(claim.Reason).To(Equal(v1alpha1.ReasonMeasurementFailed))
+		eventually(ctx, tenant, v1alpha1.ConditionCompliant, metav1.ConditionUnknown)
+		eventually(ctx, tenant, v1alpha1.ConditionReady, metav1.ConditionTrue)
+
+		stores[2].Restart(GinkgoTB())
+		eventually(ctx, tenant, v1alpha1.ConditionBackupsCurrent, metav1.ConditionTrue)
+		eventually(ctx, tenant, v1alpha1.ConditionCompliant, metav1.ConditionTrue)
+	})
+
+	It("turn False naming the store that refuses writes", func(ctx SpecContext) {
+		w := newWorld(ctx)
+		startOperator()
+		tenant := w.create(ctx, "site")
+		w.settle(ctx, tenant)
+		o := w.backupOptions(ctx, tenant, time.Hour)
+
+		DeferCleanup(func() { stores[0].Restart(GinkgoTB()) })
+		stores[0].Restart(GinkgoTB(), "--readonly")
+		result, err := backup.Run(ctx, o)
+		Expect(err).To(MatchError(ContainSubstring(stores[0].Name)))
+		eventually(ctx, tenant, v1alpha1.ConditionBackupsCurrent, metav1.ConditionFalse, saying("store "+stores[0].Name))
+
+		stores[0].Restart(GinkgoTB())
+		w.copyBackup(ctx, tenant, *result.SnapshotStart, stores[1].Name, stores[0].Name)
+		eventually(ctx, tenant, v1alpha1.ConditionBackupsCurrent, metav1.ConditionTrue)
+	})
+
+	It("do not keep a site from coming up while a store is down", func(ctx SpecContext) {
+		DeferCleanup(func() { stores[1].Restart(GinkgoTB()) })
+		stores[1].Stop()
+		w := newWorld(ctx)
+		startOperator()
+		tenant := w.create(ctx, "site")
+		w.serve(ctx, tenant, w.name+"-trusted")
+		eventually(ctx, tenant, v1alpha1.ConditionInstanceAvailable, metav1.ConditionTrue)
+		eventually(ctx, tenant, v1alpha1.ConditionReady, metav1.ConditionFalse, saying(stores[1].Name))
+
+		stores[1].Restart(GinkgoTB())
+		w.backUp(ctx, tenant, 30*time.Minute)
+		eventually(ctx, tenant, v1alpha1.ConditionReady, metav1.ConditionTrue)
+		eventually(ctx, tenant, v1alpha1.ConditionCompliant, metav1.ConditionTrue)
+	})
+})
+
+// copyBackup does what a person would do to mend a store that lacks a copy.
+func (w *world) copyBackup(ctx context.Context, tenant *v1alpha1.BookingTenant, start time.Time, from, to string) {
+	GinkgoHelper()
+	key := objectstore.Key(dataIDOf(tenant)+"/", start, objectstore.KindDump)
+	body, err := w.storeAdmin(from).Get(ctx, key)
+	Expect(err).NotTo(HaveOccurred())
+	content, err := io.ReadAll(body)
+	Expect(err).NotTo(HaveOccurred())
+	Expect(body.Close()).To(Succeed())
+	Expect(w.storeAdmin(to).PutBytes(ctx, key, content)).To(Succeed())
+}
