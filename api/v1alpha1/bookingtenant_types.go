@@ -56,7 +56,7 @@ type BookingTenantSpec struct {
 
 // Locale is a language the site speaks.
 //
-// +kubebuilder:validation:Enum=de;en
+// +kubebuilder:validation:Enum=de;en;fr;it;uk
 type Locale string
 
 // DeletionPolicy says what becomes of a tenant's data when its BookingTenant is deleted.

@@ -176,7 +176,7 @@ func (s *Service) Title(language string) string {
 	if title, found := s.DisplayName[language]; found {
 		return title
 	}
-	for _, fallback := range []string{"de", "en"} {
+	for _, fallback := range []string{"de", "en", "fr", "it", "uk"} {
 		if title, found := s.DisplayName[fallback]; found {
 			return title
 		}

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package locale holds every word citizens read. A language is one JSON file; a further one needs nothing but its file
-// and, where its plurals are richer, its rule in plural.
+// Package locale holds every word citizens read. A language is one JSON file; a further one needs nothing but its file,
+// since its plural rules come from CLDR. Dates follow CLDR's patterns for the language.
 package locale
 
 import (
@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/text/feature/plural"
 	"golang.org/x/text/language"
 
 	"github.com/termintreu/termintreu/api/v1alpha1"
@@ -101,17 +102,18 @@ func (l *Locale) Or(key, otherwise string) string {
 	return otherwise
 }
 
-// plural names the form a count takes.
-func (l *Locale) plural(count int) string {
-	if count == 1 {
-		return "one"
-	}
-	return "other"
+// forms are the names CLDR gives to the forms a counted noun takes.
+var forms = map[plural.Form]string{plural.Zero: "zero", plural.One: "one", plural.Two: "two", plural.Few: "few",
+	plural.Many: "many", plural.Other: "other"}
+
+// Form names the plural form a whole number takes in the language, by the rules of CLDR.
+func (l *Locale) Form(count int) string {
+	return forms[plural.Cardinal.MatchPlural(language.Make(l.Tag), count, 0, 0, 0, 0)]
 }
 
 // Count writes a counted noun, such as "3 Tage".
 func (l *Locale) Count(key string, count int) string {
-	return l.Say(key+"."+l.plural(count), "n", count)
+	return l.Say(key+"."+l.Form(count), "n", count)
 }
 
 // Number writes a number.
