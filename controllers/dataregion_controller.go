@@ -4,6 +4,7 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -64,6 +65,8 @@ func (r *DataRegionReconciler) kick() {
 }
 
 func (r *DataRegionReconciler) applyShared(ctx context.Context, region *v1alpha1.DataRegion) error {
+	// Collected, since a namespace that is missing must keep no wall from going up.
+	failure := bindNamespace(ctx, r.Client, region.Spec.PlatformNamespace, region.Name)
 	for _, object := range resources.RegionObjects(resources.PlanRegion(region)) {
 		live, err := liveObject(ctx, r.Client, object)
 		if err != nil {
@@ -73,10 +76,10 @@ func (r *DataRegionReconciler) applyShared(ctx context.Context, region *v1alpha1
 			continue
 		}
 		if err := r.Client.Apply(ctx, object.Config, FieldOwner, client.ForceOwnership); err != nil {
-			return fmt.Errorf("applying %s %s/%s: %w", object.GVK.Kind, object.Namespace, object.Name, err)
+			return errors.Join(failure, fmt.Errorf("applying %s %s/%s: %w", object.GVK.Kind, object.Namespace, object.Name, err))
 		}
 	}
-	return nil
+	return failure
 }
 
 // report fills the status from the book. Ready speaks of the region's own parts, not of its tenants.
@@ -93,6 +96,7 @@ func (r *DataRegionReconciler) report(region *v1alpha1.DataRegion, trusted int, 
 	if failure != nil {
 		problems = append(problems, failure.Error())
 	}
+	meta.SetStatusCondition(&status.Conditions, r.admission(region))
 	ready := metav1.Condition{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonSucceeded,
 		Message: "every server and store answers", ObservedGeneration: region.Generation}
 	if len(problems) > 0 {
@@ -107,6 +111,24 @@ func (r *DataRegionReconciler) report(region *v1alpha1.DataRegion, trusted int, 
 		meta.RemoveStatusCondition(&status.Conditions, v1alpha1.ConditionReconciling)
 	}
 	meta.SetStatusCondition(&status.Conditions, ready)
+}
+
+// admission tells what came of trying the region's admission policies.
+func (r *DataRegionReconciler) admission(region *v1alpha1.DataRegion) metav1.Condition {
+	wall := r.Book.Wall(region.Name)
+	condition := metav1.Condition{Type: v1alpha1.ConditionAdmissionEnforced, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonMeasured,
+		Message: "a binding to a foreign node was refused on trial", ObservedGeneration: region.Generation}
+	switch {
+	case wall.Err != nil:
+		condition.Status, condition.Reason, condition.Message = metav1.ConditionUnknown, v1alpha1.ReasonMeasurementFailed, shorten(wall.Err.Error())
+	case wall.At.IsZero():
+		condition.Status, condition.Reason, condition.Message = metav1.ConditionUnknown, v1alpha1.ReasonNoEvidence, "the admission policies have not been tried yet"
+	case wall.Value.Open != "":
+		condition.Status, condition.Reason, condition.Message = metav1.ConditionFalse, v1alpha1.ReasonAdmissionOpen, wall.Value.Open
+	case wall.Value.Untried != "":
+		condition.Status, condition.Reason, condition.Message = metav1.ConditionUnknown, v1alpha1.ReasonNoEvidence, wall.Value.Untried
+	}
+	return condition
 }
 
 func (r *DataRegionReconciler) reportDatabases(region *v1alpha1.DataRegion) (problems []string) {

@@ -20,10 +20,10 @@ import (
 	"github.com/termintreu/termintreu/internal/postgres"
 )
 
-// Measurer audits every database and lists every store of every region, at an interval of its own: fleet-wide, never
+// Measurer audits every database, lists every store and tries the wall of every region, at an interval of its own: fleet-wide, never
 // per tenant. It is a leader-elected runnable.
 type Measurer struct {
-	Client    client.Reader
+	Client    client.Client
 	Databases *Databases
 	Stores    *Stores
 	Book      *evidence.Book
@@ -75,6 +75,7 @@ func (m *Measurer) round(ctx context.Context) {
 			store := &region.Spec.BackupStores[j]
 			wg.Go(func() { m.list(ctx, region.Name, store) })
 		}
+		wg.Go(func() { m.tryWall(ctx, region) })
 	}
 	wg.Wait()
 	if m.Done != nil && ctx.Err() == nil {

@@ -78,6 +78,9 @@ func (r *TenantReconciler) unmeasured(s *scope) bool {
 	if placed == nil || region == nil {
 		return false
 	}
+	if r.Book.Wall(region.Name).At.IsZero() {
+		return true
+	}
 	for i := range region.Spec.DatabaseServers {
 		key := plan.DatabaseKey{Region: region.Name, Server: placed.Server, Database: placed.Name}
 		if server := &region.Spec.DatabaseServers[i]; server.Name == placed.Server && slices.Contains(server.Databases, placed.Name) && r.Book.Audit(key).At.IsZero() {

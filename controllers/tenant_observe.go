@@ -31,6 +31,7 @@ func (r *TenantReconciler) observe(ctx context.Context, s *scope) {
 	placements, err := r.placements(ctx, p, s)
 	s.evidence.Placements = compliance.Sample[[]compliance.Placement]{Value: placements, At: s.now, Err: err}
 
+	s.evidence.Wall = r.Book.Wall(p.Region.Name)
 	record, at, found, err := r.Book.Record(plan.DatabaseKey{Region: p.Region.Name, Server: p.Database.Server.Name, Database: p.Database.Name}, p.DataID)
 	s.evidence.Retention = compliance.Sample[compliance.Retention]{Value: record.Retention, Err: err}
 	if found || err != nil {

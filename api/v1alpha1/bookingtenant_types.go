@@ -11,6 +11,9 @@ const (
 	// TenantFinalizer keeps a BookingTenant until its data is retained under supervision, or deleted and its absence
 	// verified.
 	TenantFinalizer = "booking.termintreu.dev/data"
+	// LabelRegion binds a namespace to the DataRegion it names: the admission policies of that region select by it.
+	// Only the operator may write it on a namespace.
+	LabelRegion = "booking.termintreu.dev/region"
 )
 
 // BookingTenantSpec is one booking instance of one or more controllers.

@@ -106,8 +106,6 @@ const (
 	ReasonPlacementUnenforced = "PlacementUnenforced"
 	// ReasonAdmissionOpen means a dry-run binding to a foreign node was not refused: the admission policies are missing.
 	ReasonAdmissionOpen = "AdmissionOpen"
-	// ReasonNamespaceUnbound means the tenant's namespace lacks the label that binds it to its region.
-	ReasonNamespaceUnbound = "NamespaceUnbound"
 	// ReasonIdentityChanged means a database server shows another system identifier than the one pinned.
 	ReasonIdentityChanged = "IdentityChanged"
 	// ReasonCountryNotAllowed means a processor works in, or accesses data from, a country the region does not allow.

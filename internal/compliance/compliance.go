@@ -27,9 +27,19 @@ type Sample[T any] struct {
 // Evidence is all that was measured of one tenant.
 type Evidence struct {
 	Placements Sample[[]Placement]
-	Retention  Sample[Retention]
+	// Wall is the trial of the region's admission policies.
+	Wall      Sample[Wall]
+	Retention Sample[Retention]
 	// Stores by name.
 	Stores map[string]Sample[Store]
+}
+
+// Wall is what came of trying to bind a pod by hand, in the region's platform namespace, without ever doing so.
+type Wall struct {
+	// Open says what was not refused; empty when everything was.
+	Open string
+	// Untried says what of the wall could not be tried, and so is not known.
+	Untried string
 }
 
 // Placement is one object, pod or job of the tenant and where it runs or may run.
@@ -79,7 +89,12 @@ type Finding struct {
 	Message string
 	// ValidUntil is when the evidence behind the finding goes stale.
 	ValidUntil time.Time
+	// Violations behind a finding of False that are incidents of their own.
+	Violations []Violation
 }
+
+// Violation is one breach, named so that it can be told from others and found healed.
+type Violation struct{ What, Where, Reason, Message string }
 
 // Clock is the time of judging and how old evidence may be.
 type Clock struct {
@@ -159,6 +174,34 @@ func fresh[T any](s Sample[T], what string, f *Finding, clock Clock) bool {
 	}
 	f.Status = metav1.ConditionUnknown
 	return false
+}
+
+// join makes one finding of the parts of a claim: False when one is, else Unknown when one is, else True. It stands as
+// long as the first of its parts.
+func join(kind string, parts ...Finding) Finding {
+	joined := Finding{Type: kind, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonMeasured}
+	rank := map[metav1.ConditionStatus]int{metav1.ConditionTrue: 0, metav1.ConditionUnknown: 1, metav1.ConditionFalse: 2}
+	var messages []string
+	for _, part := range parts {
+		if !part.ValidUntil.IsZero() {
+			joined.support(part.ValidUntil)
+		}
+		joined.Violations = append(joined.Violations, part.Violations...)
+		if rank[part.Status] > rank[joined.Status] {
+			joined.Status, joined.Reason, messages = part.Status, part.Reason, nil
+		}
+		if part.Status == joined.Status && part.Message != "" {
+			messages = append(messages, part.Message)
+		}
+	}
+	joined.Message = strings.Join(messages, "; ")
+	return joined
+}
+
+// violate fails the finding and keeps the breach.
+func (f *Finding) violate(what, where, reason, format string, args ...any) {
+	f.fail(reason, format, args...)
+	f.Violations = append(f.Violations, Violation{what, where, reason, fmt.Sprintf(format, args...)})
 }
 
 // support narrows how long the finding stands.

@@ -51,6 +51,7 @@ func soundEvidence() *compliance.Evidence {
 			{What: "Pod basel/site-booking-1", Bound: true, Node: "ch-1", NodeValue: "ch"},
 			{What: "Pod termintreu-ch/site-purge-1", Bound: true, Node: "li-1", NodeValue: "li"},
 		}},
+		Wall:      compliance.Sample[compliance.Wall]{At: ago(time.Minute)},
 		Retention: compliance.Sample[compliance.Retention]{At: ago(2 * time.Minute)},
 		Stores:    map[string]compliance.Sample[compliance.Store]{},
 	}

@@ -12,10 +12,15 @@ import (
 	"github.com/termintreu/termintreu/internal/plan"
 )
 
-// residency: every pod and job of the tenant runs on a trusted node of the region, and every object that makes pods
-// requires such nodes (invariant 1; B3, D2).
+// residency: every pod and job of the tenant runs on a trusted node of the region, every object that makes pods
+// requires such nodes, and the admission policies refuse others (invariant 1; B3, D2).
 func residency(p *plan.Plan, e *Evidence, clock Clock) Finding {
-	f := Finding{Type: v1alpha1.ConditionResidencyEnforced}
+	return join(v1alpha1.ConditionResidencyEnforced, placed(p, e, clock), walled(p, e, clock))
+}
+
+// placed: what runs, runs on trusted nodes.
+func placed(p *plan.Plan, e *Evidence, clock Clock) Finding {
+	f := Finding{}
 	if !fresh(e.Placements, "where pods and jobs run", &f, clock) {
 		return f
 	}
@@ -23,23 +28,47 @@ func residency(p *plan.Plan, e *Evidence, clock Clock) Finding {
 		f.Status, f.Reason, f.Message = metav1.ConditionUnknown, v1alpha1.ReasonNoEvidence, "no pod or job of the tenant exists yet"
 		return f
 	}
-	running := 0
+	running, makers := 0, 0
 	for _, placement := range e.Placements.Value {
 		if !placement.Bound {
-			f.fail(v1alpha1.ReasonPlacementUnenforced, "%s does not require nodes with %s in %v", placement.What, p.Region.NodeLabel, p.Region.NodeValues)
+			f.violate(placement.What, "", v1alpha1.ReasonPlacementUnenforced, "%s does not require nodes with %s in %v",
+				placement.What, p.Region.NodeLabel, p.Region.NodeValues)
 		}
 		if placement.Node == "" {
+			makers++
 			continue
 		}
 		running++
-		if !slices.Contains(p.Region.NodeValues, placement.NodeValue) {
-			f.fail(v1alpha1.ReasonForeignNode, "%s runs on node %s, whose label %s is %q; DataRegion %s trusts %v",
+		if placement.Foreign(&p.Region) {
+			f.violate(placement.What, placement.Node, v1alpha1.ReasonForeignNode, "%s runs on node %s, whose label %s is %q; DataRegion %s trusts %v",
 				placement.What, placement.Node, p.Region.NodeLabel, placement.NodeValue, p.Region.Name, p.Region.NodeValues)
 		}
 	}
 	if f.Status == "" {
 		f.Status, f.Reason = metav1.ConditionTrue, v1alpha1.ReasonMeasured
-		f.Message = fmt.Sprintf("%d objects require nodes of region %s; %d pods run, all there", len(e.Placements.Value)-running, p.Region.Name, running)
+		f.Message = fmt.Sprintf("%d objects require nodes of region %s; %d pods run, all there", makers, p.Region.Name, running)
+	}
+	return f
+}
+
+// Foreign tells whether something runs where the region does not trust the node.
+func (p *Placement) Foreign(region *plan.Region) bool {
+	return p.Node != "" && !slices.Contains(region.NodeValues, p.NodeValue)
+}
+
+// walled: a binding to a foreign node, tried without doing it, was refused.
+func walled(p *plan.Plan, e *Evidence, clock Clock) Finding {
+	f := Finding{}
+	if !fresh(e.Wall, "whether foreign bindings are refused", &f, clock) {
+		return f
+	}
+	switch wall := e.Wall.Value; {
+	case wall.Open != "":
+		f.violate("DataRegion "+p.Region.Name, p.Region.PlatformNamespace, v1alpha1.ReasonAdmissionOpen, "%s", wall.Open)
+	case wall.Untried != "":
+		f.Status, f.Reason, f.Message = metav1.ConditionUnknown, v1alpha1.ReasonNoEvidence, wall.Untried
+	default:
+		f.Status, f.Reason, f.Message = metav1.ConditionTrue, v1alpha1.ReasonMeasured, "a binding to a foreign node was refused on trial"
 	}
 	return f
 }

@@ -3,6 +3,7 @@
 package operator
 
 import (
+	admissionv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -27,6 +28,7 @@ func CacheOptions() func(*ctrl.Options) {
 	for _, kind := range []client.Object{
 		&corev1.Secret{}, &corev1.ConfigMap{}, &corev1.Service{}, &corev1.ServiceAccount{}, &appsv1.Deployment{},
 		&batchv1.CronJob{}, &batchv1.Job{}, &networkingv1.Ingress{}, &networkingv1.NetworkPolicy{}, &policyv1.PodDisruptionBudget{},
+		&admissionv1.ValidatingAdmissionPolicyBinding{},
 	} {
 		byObject[kind] = managed
 	}

@@ -39,6 +39,9 @@ func checkNamespace(in *Input) *Refusal {
 	if !admits(region.Spec.Namespaces, namespace, in.NamespaceLabels) {
 		return refuse(v1alpha1.ReasonNamespaceNotAllowed, "DataRegion %s does not admit namespace %s: ask the platform to add it to spec.namespaces, or use a namespace it admits", region.Name, namespace)
 	}
+	if bound := in.NamespaceLabels[v1alpha1.LabelRegion]; bound != "" && bound != region.Name {
+		return refuse(v1alpha1.ReasonNamespaceBoundElsewhere, "namespace %s is bound to DataRegion %s: create tenants of %s in another namespace", namespace, bound, region.Name)
+	}
 	// A namespace is bound to the region of its oldest tenant, so that node constraints can be stated per namespace.
 	for _, n := range in.Neighbours {
 		if n.Tenant.Namespace == namespace && n.Region != region.Name && n.olderThan(in.Tenant) {

@@ -26,8 +26,8 @@ const (
 	LabelDataID = "booking.termintreu.dev/data-id"
 	// LabelTenant is the name of the BookingTenant.
 	LabelTenant = "booking.termintreu.dev/tenant"
-	// LabelRegion is the name of the DataRegion; admission holds pods with it to the region's nodes.
-	LabelRegion = "booking.termintreu.dev/region"
+	// LabelRegion is the name of the DataRegion; admission holds pods in a namespace with it to the region's nodes.
+	LabelRegion = v1alpha1.LabelRegion
 
 	// AnnotationTenantNamespace and AnnotationTenantName lead from the platform namespace back to the BookingTenant,
 	// since an owner reference cannot cross namespaces and must not: the jobs outlive the tenant (invariant 4).

@@ -61,12 +61,12 @@ func portOf(endpoint string) int32 {
 	return 443
 }
 
-// RegionObjects are the objects of a region's platform namespace that no tenant owns, in the order of applying.
+// RegionObjects are the objects of a region that no tenant owns, in the order of applying: the wall comes first.
 func RegionObjects(r RegionPlan) []Object {
-	return []Object{
+	return append(AdmissionBindings(r.Name),
 		object(gvkServiceAccount, r.PlatformNamespace, JobsServiceAccount, JobsAccount(r)),
 		object(gvkNetworkPolicy, r.PlatformNamespace, jobsPolicyName(r), JobsNetworkPolicy(r)),
-	}
+	)
 }
 
 // JobsAccount is the service account of all jobs; regions that share a platform namespace share it.

@@ -30,7 +30,12 @@ type request struct{ Method, Path string }
 
 func (r request) String() string { return r.Method + " " + r.Path }
 
-func (r request) write() bool { return r.Method != http.MethodGet && r.Method != http.MethodHead }
+// trial stands for the method of a request that writes nothing.
+const trial = "TRY"
+
+func (r request) write() bool {
+	return r.Method != http.MethodGet && r.Method != http.MethodHead && r.Method != trial
+}
 
 func (r request) event() bool { return strings.Contains(r.Path, "/events") }
 
@@ -53,6 +58,9 @@ var errCutOff = errors.New("the operator was killed")
 
 func (r *requests) roundTrip(next http.RoundTripper, q *http.Request) (*http.Response, error) {
 	made := request{q.Method, q.URL.Path}
+	if q.URL.Query().Has("dryRun") {
+		made.Method = trial
+	}
 	if !r.enter(made, q) {
 		return nil, errCutOff
 	}

@@ -28,7 +28,7 @@ var _ = Describe("Residency", func() {
 
 		By("a node being labelled")
 		node := w.node(ctx, "late", w.name)
-		Expect(admin.SubResource("binding").Create(ctx, waiting, &corev1.Binding{Target: corev1.ObjectReference{Kind: "Node", Name: node.Name}})).To(Succeed())
+		schedule(ctx, waiting, node.Name)
 		w.answer(ctx, tenant)
 		eventually(ctx, tenant, v1alpha1.ConditionReady, metav1.ConditionTrue)
 		eventually(ctx, tenant, v1alpha1.ConditionResidencyEnforced, metav1.ConditionTrue)
@@ -39,9 +39,10 @@ var _ = Describe("Residency", func() {
 		startOperator()
 		tenant := w.create(ctx, "site")
 		w.settle(ctx, tenant)
-		foreign := w.node(ctx, "foreign", "elsewhere")
-
+		// The wall keeps a pod from a foreign node; it becomes foreign beneath it.
+		foreign := w.node(ctx, "foreign", w.name)
 		stray := pod(ctx, deployment(ctx, tenant), "stray", foreign.Name)
+		w.relabel(ctx, foreign.Name, "elsewhere")
 		claim := eventually(ctx, tenant, v1alpha1.ConditionResidencyEnforced, metav1.ConditionFalse, saying(w.namespace+"/stray", foreign.Name, "elsewhere"))
 		Expect(claim.Reason).To(Equal(v1alpha1.ReasonForeignNode))
 		eventually(ctx, tenant, v1alpha1.ConditionCompliant, metav1.ConditionFalse, saying("stray"))
@@ -58,11 +59,7 @@ var _ = Describe("Residency", func() {
 		tenant := w.create(ctx, "site")
 		w.settle(ctx, tenant)
 
-		node := &corev1.Node{}
-		Expect(admin.Get(ctx, client.ObjectKey{Name: w.name + "-trusted"}, node)).To(Succeed())
-		before := node.DeepCopy()
-		delete(node.Labels, w.region.Spec.Nodes.Label)
-		Expect(admin.Patch(ctx, node, mergeFrom(before))).To(Succeed())
+		node := w.relabel(ctx, w.name+"-trusted", "")
 		eventually(ctx, tenant, v1alpha1.ConditionResidencyEnforced, metav1.ConditionFalse, saying(node.Name))
 	})
 

@@ -19,6 +19,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/rest"
@@ -74,6 +75,7 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	Expect(err).NotTo(HaveOccurred())
 
 	grantRights(ctx)
+	putWallsUp(ctx)
 	createSystem(ctx)
 	statuses = watchStatuses(admin)
 	DeferCleanup(statuses.stop)
@@ -100,6 +102,29 @@ func grantRights(ctx SpecContext) {
 				Expect(err).NotTo(HaveOccurred())
 			}
 			object := rbacObject(raw.Raw)
+			Expect(admin.Create(ctx, object)).To(Succeed())
+		}
+	}
+}
+
+// putWallsUp applies config/admission, without which nothing is Compliant.
+func putWallsUp(ctx SpecContext) {
+	files, err := filepath.Glob(filepath.Join("..", "..", "config", "admission", "*.yaml"))
+	Expect(err).NotTo(HaveOccurred())
+	for _, name := range files {
+		if filepath.Base(name) == "kustomization.yaml" {
+			continue
+		}
+		file, err := os.Open(name)
+		Expect(err).NotTo(HaveOccurred())
+		defer func() { _ = file.Close() }()
+		for decoder := yaml.NewYAMLOrJSONDecoder(file, 4096); ; {
+			object := &unstructured.Unstructured{}
+			if err := decoder.Decode(&object.Object); errors.Is(err, io.EOF) {
+				break
+			} else {
+				Expect(err).NotTo(HaveOccurred())
+			}
 			Expect(admin.Create(ctx, object)).To(Succeed())
 		}
 	}

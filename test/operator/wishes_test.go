@@ -23,6 +23,7 @@ func newRegion(name string) *v1alpha1.DataRegion {
 		Spec: v1alpha1.DataRegionSpec{
 			Country: "CH", Regime: "IDG BS",
 			Nodes:             v1alpha1.NodeTrust{Label: "topology.kubernetes.io/region", Values: []string{name}},
+			Admission:         v1alpha1.AdmissionRule{NodeAdministrators: []string{"system:masters"}},
 			Namespaces:        v1alpha1.NamespaceAccess{Names: []string{name + "-basel"}},
 			PlatformNamespace: name + "-platform",
 			DatabaseServers: []v1alpha1.DatabaseServer{{
