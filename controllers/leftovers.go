@@ -73,6 +73,11 @@ func (l *Leftovers) drop(ctx context.Context, region *v1alpha1.DataRegion, serve
 	if err != nil {
 		return err
 	}
+	// With the schema goes its purge, which would fail from now on; expiry stays until the last backup is gone.
+	purge := client.MatchingLabels{resources.LabelDataID: dataID, resources.LabelComponent: string(resources.ComponentRetention)}
+	if err := deletePlatformObjects(ctx, l.Client, region.Spec.PlatformNamespace, purge); err != nil {
+		return err
+	}
 	if err := admin.Drop(ctx, dataID); err != nil {
 		return fmt.Errorf("dropping schema %s on server %s: %w", dataID, server.Name, err)
 	}
@@ -104,7 +109,7 @@ func (l *Leftovers) sweepJobs(ctx context.Context, region *v1alpha1.DataRegion, 
 				return err
 			}
 		}
-		if err := deletePlatformObjects(ctx, l.Client, region.Spec.PlatformNamespace, dataID); err != nil {
+		if err := deletePlatformObjects(ctx, l.Client, region.Spec.PlatformNamespace, client.MatchingLabels{resources.LabelDataID: dataID}); err != nil {
 			return err
 		}
 		alive[dataID] = true
@@ -136,14 +141,13 @@ func removeFromStore(ctx context.Context, stores *Stores, region string, store *
 }
 
 // deletePlatformObjects removes what a tenant has in the platform namespace: jobs before the Secrets they need.
-func deletePlatformObjects(ctx context.Context, c client.Client, namespace, dataID string) error {
+func deletePlatformObjects(ctx context.Context, c client.Client, namespace string, which client.MatchingLabels) error {
 	options := []client.DeleteAllOfOption{
-		client.InNamespace(namespace), client.MatchingLabels{resources.LabelDataID: dataID},
-		client.PropagationPolicy(metav1.DeletePropagationBackground),
+		client.InNamespace(namespace), which, client.PropagationPolicy(metav1.DeletePropagationBackground),
 	}
 	for _, object := range []client.Object{&batchv1.CronJob{}, &batchv1.Job{}, &corev1.Secret{}, &corev1.ConfigMap{}} {
 		if err := c.DeleteAllOf(ctx, object, options...); err != nil {
-			return fmt.Errorf("deleting the platform's objects of %s: %w", dataID, err)
+			return fmt.Errorf("deleting the platform's objects of %s: %w", which[resources.LabelDataID], err)
 		}
 	}
 	return nil

@@ -120,7 +120,7 @@ func (r *TenantReconciler) retainObjects(ctx context.Context, s *scope) error {
 // deleteData removes schema, roles, backups, identities and jobs at once, each verified by what deletes it.
 func (r *TenantReconciler) deleteData(ctx context.Context, s *scope) error {
 	dataID, region := s.input.Placement.Schema, s.input.Region
-	if err := deletePlatformObjects(ctx, r.Client, region.Spec.PlatformNamespace, dataID); err != nil {
+	if err := deletePlatformObjects(ctx, r.Client, region.Spec.PlatformNamespace, client.MatchingLabels{resources.LabelDataID: dataID}); err != nil {
 		return err
 	}
 	server, err := r.serverOf(s)
