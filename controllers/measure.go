@@ -116,12 +116,16 @@ func auditOf(a *postgres.Audit, at time.Time) evidence.Audit {
 			Tenant: types.NamespacedName{Namespace: t.Namespace, Name: t.Name}, DataID: t.DataID,
 			SpecHash: t.SpecHash, SchemaVersion: t.SchemaVersion,
 			RetainedSince: t.RetainedSince, RetainedUntil: t.RetainedUntil, Err: t.Err,
-			Retention: compliance.Retention{LastPurge: t.LastPurge},
+			Retention: compliance.Retention{LastPurge: t.LastPurge, Unmapped: t.Unmapped},
+		}
+		for _, run := range t.Runs {
+			record.Retention.Runs = append(record.Retention.Runs, compliance.Run(run))
 		}
 		for _, c := range t.Categories {
 			record.Retention.Categories = append(record.Retention.Categories, compliance.Category{
 				Category: c.Category, Period: c.Period, Action: c.Action,
-				Rows: c.Rows, Overdue: c.Overdue, Oldest: c.Oldest, Removed: c.Removed,
+				Rows: c.Rows, Overdue: c.Overdue, Oldest: c.Oldest, Removed: c.Removed, Held: c.Held,
+				LastRun: c.PurgedAt, NextDue: c.NextDue, Since: c.Since, SuspendedUntil: c.SuspendedUntil,
 			})
 		}
 		records[t.DataID] = record

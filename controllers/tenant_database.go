@@ -80,8 +80,11 @@ func tenantSpec(p *plan.Plan, creds *resources.Credentials) postgres.Tenant {
 		AppA: creds.Instance.Password, Retention: creds.Retention.Password, Backup: creds.Backup.Password,
 		Tolerance: p.Database.Tolerance, ConnectionLimit: connectionsPerReplica * (int(p.Instance.Replicas) + 1),
 	}
+	if pause := p.Database.Suspension; pause != nil {
+		spec.SuspendedUntil = &pause.Until
+	}
 	for _, rule := range p.Database.Rules {
-		if stored[rule.Category] {
+		if stored(rule.Category) {
 			spec.Rules = append(spec.Rules, postgres.Rule{
 				Category: rule.Category, StartEvent: rule.StartEvent, Period: rule.Period, Action: rule.Action,
 			})
@@ -91,11 +94,8 @@ func tenantSpec(p *plan.Plan, creds *resources.Credentials) postgres.Tenant {
 	return spec
 }
 
-// stored are the categories the schema has tables for.
-var stored = map[v1alpha1.Category]bool{
-	v1alpha1.CategoryHold: true, v1alpha1.CategoryUnconfirmedBooking: true, v1alpha1.CategoryContact: true,
-	v1alpha1.CategoryAppointment: true, v1alpha1.CategoryMailOutbox: true, v1alpha1.CategoryAccessLog: true,
-}
+// stored tells whether the schema has a table for the category. TenantData is the schema itself.
+func stored(category v1alpha1.Category) bool { return category != v1alpha1.CategoryTenantData }
 
 // credentials reads the tenant's own Secrets, and draws what is missing.
 func (r *TenantReconciler) credentials(ctx context.Context, p *plan.Plan) (*resources.Credentials, error) {

@@ -47,31 +47,6 @@ func residencyStatus(s *scope) *v1alpha1.ResidencyStatus {
 	return out
 }
 
-func retentionStatus(s *scope) *v1alpha1.RetentionStatus {
-	sample := s.evidence.Retention
-	out := &v1alpha1.RetentionStatus{MeasuredAt: timeOf(sample.At)}
-	if sample.Err != nil || sample.At.IsZero() {
-		return out
-	}
-	var overdue int64
-	for _, c := range sample.Value.Categories {
-		overdue += c.Overdue
-		entry := v1alpha1.CategoryEvidence{Category: c.Category, Overdue: &c.Overdue, Removed: &c.Removed}
-		if c.Period > 0 {
-			entry.Period = v1alpha1.FormatPeriod(c.Period)
-		}
-		if c.Oldest != nil {
-			entry.Oldest = timeOf(*c.Oldest)
-		}
-		out.Categories = append(out.Categories, entry)
-	}
-	out.Overdue = &overdue
-	if sample.Value.LastPurge != nil {
-		out.LastPurge = timeOf(*sample.Value.LastPurge)
-	}
-	return out
-}
-
 func backupStatus(s *scope) *v1alpha1.BackupStatus {
 	out := &v1alpha1.BackupStatus{}
 	copies := map[time.Time]int{}

@@ -75,9 +75,10 @@ func lasting(status *v1alpha1.BookingTenantStatus) *v1alpha1.BookingTenantStatus
 		s.Residency.MeasuredAt, s.Residency.Nodes = nil, nil
 	}
 	if s.Retention != nil {
-		s.Retention.MeasuredAt, s.Retention.LastPurge = nil, nil
+		s.Retention.MeasuredAt, s.Retention.LastPurge, s.Retention.Runs = nil, nil, nil
 		for i := range s.Retention.Categories {
-			s.Retention.Categories[i].Oldest, s.Retention.Categories[i].Removed = nil, nil
+			c := &s.Retention.Categories[i]
+			c.Oldest, c.Removed, c.LastRun, c.NextDue = nil, nil, nil, nil
 		}
 	}
 	if s.Backup != nil {

@@ -519,6 +519,20 @@ type RetentionStatus struct {
 	// Overdue is the number of records past their period and still there; absent when unknown.
 	// +optional
 	Overdue *int64 `json:"overdue,omitempty"`
+	// MeasuredBy names the database role and the database the audit ran as and in.
+	// +optional
+	MeasuredBy string `json:"measuredBy,omitempty"`
+	// Policy is the revision of the RetentionPolicy the database was found to enforce; absent while it enforces another.
+	// +optional
+	Policy *EnforcedPolicy `json:"policy,omitempty"`
+	// SuspendedUntil is set while the policy pauses deletion.
+	// +optional
+	SuspendedUntil *metav1.Time `json:"suspendedUntil,omitempty"`
+	// Runs are the last purges, newest first.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=5
+	Runs []PurgeRun `json:"runs,omitempty"`
 	// LastPurge is when the purge last finished.
 	// +optional
 	LastPurge *metav1.Time `json:"lastPurge,omitempty"`
@@ -528,6 +542,28 @@ type RetentionStatus struct {
 	// +listMapKey=category
 	// +kubebuilder:validation:MaxItems=16
 	Categories []CategoryEvidence `json:"categories,omitempty"`
+}
+
+// EnforcedPolicy is a revision of a RetentionPolicy.
+type EnforcedPolicy struct {
+	// Name of the policy.
+	Name string `json:"name"`
+	// Generation of the policy.
+	Generation int64 `json:"generation"`
+	// Since is when the newest of its rules came into force in the database.
+	// +optional
+	Since *metav1.Time `json:"since,omitempty"`
+}
+
+// PurgeRun is one purge over all categories.
+type PurgeRun struct {
+	// StartedAt is when the purge began.
+	StartedAt metav1.Time `json:"startedAt"`
+	// FinishedAt is when nothing due was left; absent when the purge ended before.
+	// +optional
+	FinishedAt *metav1.Time `json:"finishedAt,omitempty"`
+	// Removed records.
+	Removed int64 `json:"removed"`
 }
 
 // CategoryEvidence is the audit of one category.
@@ -546,6 +582,15 @@ type CategoryEvidence struct {
 	// Removed is the number of records the last purge removed.
 	// +optional
 	Removed *int64 `json:"removed,omitempty"`
+	// LastRun is when the last purge of the category finished.
+	// +optional
+	LastRun *metav1.Time `json:"lastRun,omitempty"`
+	// NextDue is the earliest moment a record can fall due, absent when there is none.
+	// +optional
+	NextDue *metav1.Time `json:"nextDue,omitempty"`
+	// Held is the number of holds on records: restrictions (Art. 18 GDPR) and abuse cases.
+	// +optional
+	Held *int64 `json:"held,omitempty"`
 }
 
 // BackupStatus is what lies at the stores.

@@ -56,6 +56,8 @@ const (
 	ReasonAgreementNotInForce = "AgreementNotInForce"
 	// ReasonPolicyExceedsProcessor means a processor of the region may not keep data as long as the policy does (D6).
 	ReasonPolicyExceedsProcessor = "PolicyExceedsProcessor"
+	// ReasonOtherCopiesTooLong means a declared copy of the database server outlives the policy's backup period (B2).
+	ReasonOtherCopiesTooLong = "OtherCopiesTooLong"
 	// ReasonNotEnoughStores means the region has fewer stores than the tenant asks copies.
 	ReasonNotEnoughStores = "NotEnoughStores"
 	// ReasonInvalidSchedule means a cron schedule or its time zone cannot be read, or never fires.
@@ -118,6 +120,10 @@ const (
 	ReasonOverdue = "Overdue"
 	// ReasonRuleNotApplied means the database enforces another period than the policy gives.
 	ReasonRuleNotApplied = "RuleNotApplied"
+	// ReasonUncoveredColumn means the schema has a column no category, and so no rule, covers (M3).
+	ReasonUncoveredColumn = "UncoveredColumn"
+	// ReasonSuspended means the policy pauses deletion.
+	ReasonSuspended = "Suspended"
 	// ReasonCopyMissing means a store lacks a copy of the newest backup, or has none recent enough.
 	ReasonCopyMissing = "CopyMissing"
 	// ReasonBackupOverdue means a backup is past its period and still at a store.

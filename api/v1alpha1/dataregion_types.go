@@ -175,6 +175,31 @@ type DatabaseServer struct {
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=16
 	EndpointCIDRs []CIDR `json:"endpointCIDRs"`
+	// OtherCopies of the server's databases that somebody else makes and expires: archives of the write-ahead log, base
+	// backups, snapshots of volumes. They are capped by the backup period of every policy in use (B2). What is not
+	// declared here must not exist: nobody can see it from the cluster.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=8
+	OtherCopies []OtherCopy `json:"otherCopies,omitempty"`
+}
+
+// OtherCopy is a copy of a whole server that is declared, not observed.
+type OtherCopy struct {
+	// Name of the copy within the server.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=40
+	Name string `json:"name"`
+	// Kind of the copy.
+	// +kubebuilder:validation:Enum=WALArchive;BaseBackup;VolumeSnapshot
+	Kind string `json:"kind"`
+	// Period after which a record that was deleted is in no such copy any more: for a WAL archive, that of the oldest
+	// base backup it can be replayed on.
+	Period Period `json:"period"`
+	// Processor that keeps the copy, when it is not the server's.
+	// +optional
+	Processor *Processor `json:"processor,omitempty"`
 }
 
 // IdentityProvider is how a store makes an identity for one tenant that reaches only the tenant's prefix.

@@ -55,7 +55,7 @@ const (
 
 // Action is what happens to a record at the end of its period.
 //
-// +kubebuilder:validation:Enum=Delete;Anonymize;Strip
+// +kubebuilder:validation:Enum=Delete;Anonymize;Strip;Archive
 type Action string
 
 // Actions at the end of a period.
@@ -66,6 +66,9 @@ const (
 	ActionAnonymize Action = "Anonymize"
 	// ActionStrip removes the personal fields of a record and keeps the rest.
 	ActionStrip Action = "Strip"
+	// ActionArchive hands the record over to a statutory archive and deletes it then. It is refused until there is an
+	// archive to hand over to: a record that was never handed over would be lost, or kept for ever.
+	ActionArchive Action = "Archive"
 )
 
 // RetentionRule is one rule of a deletion concept: what, from when, how long, then what; and who answers for it.
@@ -75,6 +78,11 @@ const (
 // +kubebuilder:validation:XValidation:rule="self.category != 'MailOutbox' || self.startEvent == 'Sent'",message="mail starts when it was sent or has failed: set startEvent to Sent"
 // +kubebuilder:validation:XValidation:rule="self.category != 'TenantData' || self.startEvent == 'ContractEnd'",message="what a tenant leaves behind starts when its contract ends: set startEvent to ContractEnd"
 // +kubebuilder:validation:XValidation:rule="self.action != 'Anonymize' || self.category in ['Appointment','SessionAddress']",message="only appointments (to counts) and session addresses are anonymised: use Delete, or Strip for access logs"
+// +kubebuilder:validation:XValidation:rule="self.action != 'Archive'",message="no archive can be declared yet, so nothing can be handed over: have the office archive what the law asks for within the period, and use Delete"
+// +kubebuilder:validation:XValidation:rule="self.category != 'AbuseCase' || self.startEvent == 'CaseOpened'",message="an abuse case starts when it is opened: set startEvent to CaseOpened"
+// +kubebuilder:validation:XValidation:rule="self.category != 'SignatureBiometrics' || self.startEvent == 'Signing'",message="signature data starts at the signing: set startEvent to Signing"
+// +kubebuilder:validation:XValidation:rule="self.category != 'Consent' || self.startEvent == 'Withdrawal'",message="a consent starts when it is withdrawn or its purpose has ended: set startEvent to Withdrawal"
+// +kubebuilder:validation:XValidation:rule="self.category != 'ErasureJournal' || self.startEvent == 'Erasure'",message="the erasure journal starts at the erasure: set startEvent to Erasure"
 // +kubebuilder:validation:XValidation:rule="self.action != 'Strip' || self.category == 'AccessLog'",message="only access logs are stripped: use Delete, or Anonymize for appointments"
 type RetentionRule struct {
 	// Category the rule is for.
@@ -104,6 +112,7 @@ type RetentionRule struct {
 // RetentionPolicySpec is a deletion concept after DIN 66398 and ISO/IEC 27555 that many tenants share.
 //
 // +kubebuilder:validation:XValidation:rule="['Hold','UnconfirmedBooking','Contact','Appointment','MailOutbox','TenantData'].all(c, self.rules.exists(r, r.category == c))",message="give a rule for each category an instance stores: Hold, UnconfirmedBooking, Contact, Appointment, MailOutbox and TenantData"
+// +kubebuilder:validation:XValidation:rule="self.rules.all(n, oldSelf.rules.all(o, o.category != n.category || int(n.period.substring(0, n.period.size() - 1)) * (n.period.endsWith('d') ? 1440 : n.period.endsWith('h') ? 60 : 1) <= int(o.period.substring(0, o.period.size() - 1)) * (o.period.endsWith('d') ? 1440 : o.period.endsWith('h') ? 60 : 1))) || (has(self.changeReason) && (!has(oldSelf.changeReason) || self.changeReason != oldSelf.changeReason))",message="a period may be lengthened only for a stated reason: write a new spec.changeReason; what was collected before keeps the shorter period"
 type RetentionPolicySpec struct {
 	// Regime is the data protection law the concept is written under, such as "GDPR" or "IDG BS" (B8).
 	// +kubebuilder:validation:MinLength=1
@@ -126,6 +135,26 @@ type RetentionPolicySpec struct {
 	// Tolerance is how long after its period a record may still be there before it counts as overdue: at least the
 	// longest gap between two purges.
 	Tolerance Period `json:"tolerance"`
+	// ChangeReason says why a period was lengthened; lengthening one without a new reason is refused. It never applies
+	// to what was collected under the shorter period.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=500
+	ChangeReason string `json:"changeReason,omitempty"`
+	// Suspension pauses deletion for a stated reason and until a date only. While it lasts, every tenant of the policy
+	// shows RetentionEnforced False.
+	// +optional
+	Suspension *Suspension `json:"suspension,omitempty"`
+}
+
+// Suspension of deletion, which goes on by itself at its end.
+type Suspension struct {
+	// Reason of the pause, such as a court's order.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=500
+	Reason string `json:"reason"`
+	// Until is the last moment of the pause.
+	Until metav1.Time `json:"until"`
 }
 
 // BackupRule is the period of backups.
@@ -153,6 +182,41 @@ type Enforcement struct {
 	// +kubebuilder:default="Etc/UTC"
 	// +kubebuilder:validation:MaxLength=64
 	TimeZone string `json:"timeZone,omitempty"`
+	// RewriteStorageEvery asks the purge to write the tables anew when the last rewrite is older, so that the bytes of
+	// deleted records are in no file of the database any more. Bookings wait while a table is written.
+	// +optional
+	RewriteStorageEvery *Period `json:"rewriteStorageEvery,omitempty"`
+}
+
+// MaxPolicyHistory is how many changes of a policy its status remembers.
+const MaxPolicyHistory = 20
+
+// PolicyChange is one change of one period.
+type PolicyChange struct {
+	// At is when the operator saw the change.
+	At metav1.Time `json:"at"`
+	// Generation of the policy that brought it.
+	Generation int64 `json:"generation"`
+	// Category the rule is for; empty for the period of backups.
+	// +optional
+	Category Category `json:"category,omitempty"`
+	// From is the period before; empty when the rule is new.
+	// +optional
+	From Period `json:"from,omitempty"`
+	// To is the period after; empty when the rule is gone.
+	// +optional
+	To Period `json:"to,omitempty"`
+	// Reason is spec.changeReason at the time of a longer period.
+	// +optional
+	Reason string `json:"reason,omitempty"`
+}
+
+// PolicyPeriod is a period as the operator last saw it.
+type PolicyPeriod struct {
+	// Category the rule is for.
+	Category Category `json:"category"`
+	// Period of the rule.
+	Period Period `json:"period"`
 }
 
 // RetentionPolicyStatus tells who uses the policy.
@@ -168,6 +232,17 @@ type RetentionPolicyStatus struct {
 	// Tenants that refer to the policy.
 	// +optional
 	Tenants *int32 `json:"tenants,omitempty"`
+	// Periods as the operator last saw them.
+	// +optional
+	// +listType=map
+	// +listMapKey=category
+	// +kubebuilder:validation:MaxItems=16
+	Periods []PolicyPeriod `json:"periods,omitempty"`
+	// History of changed periods, newest first.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=20
+	History []PolicyChange `json:"history,omitempty"`
 }
 
 // RetentionPolicy is a deletion concept; many tenants share one, and none can weaken it.

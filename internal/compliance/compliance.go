@@ -58,6 +58,17 @@ type Placement struct {
 type Retention struct {
 	LastPurge  *time.Time
 	Categories []Category
+	// Unmapped are the columns no category covers, as table.column (M3).
+	Unmapped []string
+	// Runs are the last purges, newest first.
+	Runs []Run
+}
+
+// Run is one purge over all categories; FinishedAt is nil while something due was left.
+type Run struct {
+	StartedAt  time.Time
+	FinishedAt *time.Time
+	Removed    int64
 }
 
 // Category is the audit of one category.
@@ -71,6 +82,11 @@ type Category struct {
 	// Oldest start event among the rows.
 	Oldest  *time.Time
 	Removed int64
+	// Held is the number of holds on records of the category.
+	Held int64
+	// LastRun is when the last purge finished, NextDue the earliest moment a record can fall due, Since when the rule
+	// came into force; SuspendedUntil is set while deletion is paused. All of them may be nil.
+	LastRun, NextDue, Since, SuspendedUntil *time.Time
 }
 
 // Store is the listing of the tenant's prefix at one store.

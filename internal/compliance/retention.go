@@ -5,6 +5,7 @@ package compliance
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -19,11 +20,20 @@ func retention(p *plan.Plan, e *Evidence, clock Clock) Finding {
 	if !fresh(e.Retention, "the tenant's schema", &f, clock) {
 		return f
 	}
+	if columns := e.Retention.Value.Unmapped; len(columns) > 0 {
+		f.fail(v1alpha1.ReasonUncoveredColumn, "no category covers the columns %s, so that nothing deletes what they hold", some(columns))
+	}
+	if pause := p.Database.Suspension; pause != nil && pause.Until.After(clock.Now) {
+		f.fail(v1alpha1.ReasonSuspended, "deletion is suspended until %s: %s", stamp(pause.Until), pause.Reason)
+	}
 	var stored int64
 	for _, c := range e.Retention.Value.Categories {
 		stored += c.Rows
 		if c.Overdue > 0 {
 			f.fail(v1alpha1.ReasonOverdue, "%s: %d overdue", c.Category, c.Overdue)
+		}
+		if c.SuspendedUntil != nil && p.Database.Suspension == nil && c.SuspendedUntil.After(clock.Now) {
+			f.fail(v1alpha1.ReasonRuleNotApplied, "%s: the database suspends deletion, the policy does not", c.Category)
 		}
 		rule := ruleOf(p, c.Category)
 		switch {
@@ -44,9 +54,30 @@ func retention(p *plan.Plan, e *Evidence, clock Clock) Finding {
 	}
 	if f.Status == "" {
 		f.Status, f.Reason = metav1.ConditionTrue, v1alpha1.ReasonMeasured
-		f.Message = fmt.Sprintf("0 of %d records are overdue in %d categories", stored, len(e.Retention.Value.Categories))
+		f.Message = fmt.Sprintf("0 of %d records are overdue in %d categories", stored, len(e.Retention.Value.Categories)) + declared(p)
 	}
 	return f
+}
+
+// declared names what nobody can observe from the cluster, and as what it is known.
+func declared(p *plan.Plan) string {
+	var copies []string
+	for _, c := range p.Database.Server.OtherCopies {
+		copies = append(copies, fmt.Sprintf("%s %s", c.Name, c.Period))
+	}
+	if len(copies) == 0 {
+		return ""
+	}
+	return "; Declared, not observed: other copies of the server (" + strings.Join(copies, ", ") + ")"
+}
+
+// some names the first few of many.
+func some(names []string) string {
+	const few = 5
+	if len(names) <= few {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:few], ", "), len(names)-few)
 }
 
 // alwaysStored are the categories every release's schema holds; an audit that leaves one out has not seen all.

@@ -5,6 +5,7 @@
 package evidence
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -171,6 +172,21 @@ func (b *Book) Audit(key plan.DatabaseKey) Audit {
 	return b.audits[key]
 }
 
+// EachRecord calls do for every tenant of every audit, with the time of the audit and what kept it from being measured.
+func (b *Book) EachRecord(do func(record Record, at time.Time, err error)) {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	for _, audit := range b.audits {
+		for _, record := range audit.Records {
+			err := audit.Err
+			if err == nil {
+				err = record.Err
+			}
+			do(record, audit.At, err)
+		}
+	}
+}
+
 // Listing gives the newest listing of a store.
 func (b *Book) Listing(key StoreKey) Listing {
 	b.mu.RLock()
@@ -238,9 +254,13 @@ func differs(a, b Record) bool {
 	if (a.Err == nil) != (b.Err == nil) || a.SpecHash != b.SpecHash || len(a.Retention.Categories) != len(b.Retention.Categories) {
 		return true
 	}
+	if !slices.Equal(a.Retention.Unmapped, b.Retention.Unmapped) {
+		return true
+	}
 	for i := range a.Retention.Categories {
 		x, y := a.Retention.Categories[i], b.Retention.Categories[i]
-		if x.Category != y.Category || x.Overdue != y.Overdue || x.Period != y.Period || x.Action != y.Action || (x.Rows == 0) != (y.Rows == 0) {
+		if x.Category != y.Category || x.Overdue != y.Overdue || x.Period != y.Period || x.Action != y.Action || x.Held != y.Held ||
+			(x.SuspendedUntil == nil) != (y.SuspendedUntil == nil) || (x.Rows == 0) != (y.Rows == 0) {
 			return true
 		}
 	}

@@ -56,6 +56,8 @@ var checks = []check{
 	checkNamespace,
 	checkHosts,
 	checkProcessors,
+	checkPeriods,
+	checkOtherCopies,
 	checkBackup,
 	checkSchedules,
 	checkCatalogue,
@@ -98,10 +100,16 @@ func Build(in Input) (*Plan, error) {
 		},
 		Database: Database{Server: *server, Name: in.Placement.Name, Rules: rules, Tolerance: duration(policy.Spec.Tolerance)},
 	}
+	if pause := policy.Spec.Suspension; pause != nil {
+		p.Database.Suspension = &Suspension{Reason: pause.Reason, Until: pause.Until.UTC()}
+	}
 	p.Backup = buildBackup(&in, p)
 	p.Purge = Purge{
 		Schedule: string(policy.Spec.Enforcement.Schedule), TimeZone: policy.Spec.Enforcement.TimeZone,
 		Settings: settings.Retain{Database: databaseSettings(p)},
+	}
+	if every := policy.Spec.Enforcement.RewriteStorageEvery; every != nil {
+		p.Purge.Settings.RewriteEvery = *every
 	}
 	p.Instance = buildInstance(&in, p)
 	stamp(p)

@@ -300,5 +300,8 @@ func CheckPolicy(policy *v1alpha1.RetentionPolicy) *Refusal {
 	if duration(policy.Spec.Backup.MaximumAge) >= duration(policy.Spec.Backup.Period) {
 		return refuse(v1alpha1.ReasonInvalidPeriod, "spec.backup.maximumAge (%s) must be shorter than spec.backup.period (%s), or the newest backup expires before the next is due", policy.Spec.Backup.MaximumAge, policy.Spec.Backup.Period)
 	}
+	if refusal := checkHanging(policy); refusal != nil {
+		return refusal
+	}
 	return checkSchedule("spec.enforcement.schedule", string(policy.Spec.Enforcement.Schedule), policy.Spec.Enforcement.TimeZone, time.Now())
 }

@@ -58,6 +58,14 @@ type Database struct {
 	Rules  []Rule
 	// Tolerance after a period before a record counts as overdue.
 	Tolerance time.Duration
+	// Suspension pauses deletion; nil when nothing does.
+	Suspension *Suspension `json:",omitempty"`
+}
+
+// Suspension of deletion: visibly non-compliant, and over by itself at its end.
+type Suspension struct {
+	Reason string
+	Until  time.Time
 }
 
 // Rule is one rule of the policy with its period as a duration.

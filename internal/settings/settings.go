@@ -128,6 +128,8 @@ type Rule struct {
 type Retain struct {
 	PlanHash string   `json:"planHash"`
 	Database Database `json:"database"`
+	// RewriteEvery asks for a rewrite of the storage when the last is older; empty means none.
+	RewriteEvery v1alpha1.Period `json:"rewriteEvery,omitempty"`
 }
 
 // Backup is the document of `termintreu backup` and `termintreu expire`.

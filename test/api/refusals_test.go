@@ -89,6 +89,17 @@ var _ = Describe("the API server", func() {
 		Entry("a purge schedule of four fields", policyWith(func(p *v1alpha1.RetentionPolicy) { p.Spec.Enforcement.Schedule = "15 2 * *" }),
 			"write a schedule as five cron fields"),
 
+		Entry("an archive that does not exist", policyWith(func(p *v1alpha1.RetentionPolicy) { p.Spec.Rules[0].Action = v1alpha1.ActionArchive }),
+			"no archive can be declared yet"),
+		Entry("a consent that starts at its creation", policyWith(func(p *v1alpha1.RetentionPolicy) {
+			p.Spec.Rules = append(p.Spec.Rules, v1alpha1.RetentionRule{
+				Category: v1alpha1.CategoryConsent, StartEvent: v1alpha1.StartCreation, Period: "365d", Action: v1alpha1.ActionDelete,
+				DeletionClass: "K", Justification: "x", Responsible: "x", ApprovedOn: "2026-01-01",
+			})
+		}), "set startEvent to Withdrawal"),
+		Entry("a suspension without a reason", policyWith(func(p *v1alpha1.RetentionPolicy) { p.Spec.Suspension = &v1alpha1.Suspension{} }),
+			"spec.suspension.reason"),
+
 		Entry("a time zone inside the schedule", tenantWith(func(t *v1alpha1.BookingTenant) { t.Spec.Backup.Schedule = "TZ=0 2 * * *" }),
 			"without TZ=: the time zone has a field of its own"),
 		Entry("a secret key as recipient", tenantWith(func(t *v1alpha1.BookingTenant) { t.Spec.Backup.Recipients = []v1alpha1.AgeRecipient{secretKey} }),
@@ -140,6 +151,21 @@ var _ = Describe("the API server", func() {
 		Entry("a region open to no namespace", regionWith(func(r *v1alpha1.DataRegion) { r.Spec.Namespaces = v1alpha1.NamespaceAccess{} }),
 			"name the namespaces that may use this region"),
 	)
+
+	It("lengthens a period for a new reason only, and shortens it without", func(ctx context.Context) {
+		policy, ok := spoiled(policyWith(func(p *v1alpha1.RetentionPolicy) { p.Name = "changing" })).(*v1alpha1.RetentionPolicy)
+		Expect(ok).To(BeTrue())
+		Expect(apiServer.Create(ctx, policy)).To(Succeed())
+		DeferCleanup(func(ctx context.Context) { Expect(apiServer.Delete(ctx, policy)).To(Succeed()) })
+		policy.Spec.Rules[0].Period = "2m"
+		Expect(apiServer.Update(ctx, policy, client.DryRunAll)).To(Succeed())
+		policy.Spec.Rules[0].Period = "1d"
+		Expect(apiServer.Update(ctx, policy, client.DryRunAll)).To(MatchError(ContainSubstring("write a new spec.changeReason")))
+		policy.Spec.ChangeReason = "the court asks for it"
+		Expect(apiServer.Update(ctx, policy)).To(Succeed())
+		policy.Spec.Rules[0].Period = "2d"
+		Expect(apiServer.Update(ctx, policy, client.DryRunAll)).To(MatchError(ContainSubstring("write a new spec.changeReason")))
+	})
 
 	It("refuses to move a tenant to another region in place", func(ctx context.Context) {
 		tenant, ok := spoiled(tenantWith(func(t *v1alpha1.BookingTenant) { t.Name = "moving" })).(*v1alpha1.BookingTenant)

@@ -64,6 +64,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.DataRegionSpecApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("DataRegionStatus"):
 		return &apiv1alpha1.DataRegionStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("EnforcedPolicy"):
+		return &apiv1alpha1.EnforcedPolicyApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Enforcement"):
 		return &apiv1alpha1.EnforcementApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("EvidenceItem"):
@@ -86,12 +88,20 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.OfficeApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("OpeningHours"):
 		return &apiv1alpha1.OpeningHoursApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("OtherCopy"):
+		return &apiv1alpha1.OtherCopyApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("PolicyChange"):
+		return &apiv1alpha1.PolicyChangeApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("PolicyPeriod"):
+		return &apiv1alpha1.PolicyPeriodApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("PostalAddress"):
 		return &apiv1alpha1.PostalAddressApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ProcessingAgreement"):
 		return &apiv1alpha1.ProcessingAgreementApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Processor"):
 		return &apiv1alpha1.ProcessorApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("PurgeRun"):
+		return &apiv1alpha1.PurgeRunApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("RegionIngress"):
 		return &apiv1alpha1.RegionIngressApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ResidencyStatus"):
@@ -118,6 +128,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.StoreStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("SupervisoryAuthority"):
 		return &apiv1alpha1.SupervisoryAuthorityApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("Suspension"):
+		return &apiv1alpha1.SuspensionApplyConfiguration{}
 
 	}
 	return nil

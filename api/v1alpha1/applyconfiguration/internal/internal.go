@@ -282,6 +282,15 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: category
       type:
         namedType: com.github.termintreu.termintreu.api.v1alpha1.Category
+    - name: held
+      type:
+        scalar: numeric
+    - name: lastRun
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: nextDue
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
     - name: oldest
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
@@ -543,6 +552,14 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: name
       type:
         scalar: string
+    - name: otherCopies
+      type:
+        list:
+          elementType:
+            namedType: com.github.termintreu.termintreu.api.v1alpha1.OtherCopy
+          elementRelationship: associative
+          keys:
+          - name
     - name: port
       type:
         scalar: numeric
@@ -583,9 +600,24 @@ var schemaYAML = typed.YAMLObject(`types:
   scalar: string
 - name: com.github.termintreu.termintreu.api.v1alpha1.EmailAddress
   scalar: string
+- name: com.github.termintreu.termintreu.api.v1alpha1.EnforcedPolicy
+  map:
+    fields:
+    - name: generation
+      type:
+        scalar: numeric
+    - name: name
+      type:
+        scalar: string
+    - name: since
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
 - name: com.github.termintreu.termintreu.api.v1alpha1.Enforcement
   map:
     fields:
+    - name: rewriteStorageEvery
+      type:
+        namedType: com.github.termintreu.termintreu.api.v1alpha1.Period
     - name: schedule
       type:
         namedType: com.github.termintreu.termintreu.api.v1alpha1.Schedule
@@ -798,8 +830,53 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: until
       type:
         namedType: com.github.termintreu.termintreu.api.v1alpha1.TimeOfDay
+- name: com.github.termintreu.termintreu.api.v1alpha1.OtherCopy
+  map:
+    fields:
+    - name: kind
+      type:
+        scalar: string
+    - name: name
+      type:
+        scalar: string
+    - name: period
+      type:
+        namedType: com.github.termintreu.termintreu.api.v1alpha1.Period
+    - name: processor
+      type:
+        namedType: com.github.termintreu.termintreu.api.v1alpha1.Processor
 - name: com.github.termintreu.termintreu.api.v1alpha1.Period
   scalar: string
+- name: com.github.termintreu.termintreu.api.v1alpha1.PolicyChange
+  map:
+    fields:
+    - name: at
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: category
+      type:
+        namedType: com.github.termintreu.termintreu.api.v1alpha1.Category
+    - name: from
+      type:
+        namedType: com.github.termintreu.termintreu.api.v1alpha1.Period
+    - name: generation
+      type:
+        scalar: numeric
+    - name: reason
+      type:
+        scalar: string
+    - name: to
+      type:
+        namedType: com.github.termintreu.termintreu.api.v1alpha1.Period
+- name: com.github.termintreu.termintreu.api.v1alpha1.PolicyPeriod
+  map:
+    fields:
+    - name: category
+      type:
+        namedType: com.github.termintreu.termintreu.api.v1alpha1.Category
+    - name: period
+      type:
+        namedType: com.github.termintreu.termintreu.api.v1alpha1.Period
 - name: com.github.termintreu.termintreu.api.v1alpha1.PostalAddress
   map:
     fields:
@@ -863,6 +940,18 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: ultimateOperator
       type:
         scalar: string
+- name: com.github.termintreu.termintreu.api.v1alpha1.PurgeRun
+  map:
+    fields:
+    - name: finishedAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: removed
+      type:
+        scalar: numeric
+    - name: startedAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
 - name: com.github.termintreu.termintreu.api.v1alpha1.RegionIngress
   map:
     fields:
@@ -965,6 +1054,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: backup
       type:
         namedType: com.github.termintreu.termintreu.api.v1alpha1.BackupRule
+    - name: changeReason
+      type:
+        scalar: string
     - name: enforcement
       type:
         namedType: com.github.termintreu.termintreu.api.v1alpha1.Enforcement
@@ -982,6 +1074,9 @@ var schemaYAML = typed.YAMLObject(`types:
           elementRelationship: associative
           keys:
           - category
+    - name: suspension
+      type:
+        namedType: com.github.termintreu.termintreu.api.v1alpha1.Suspension
     - name: tolerance
       type:
         namedType: com.github.termintreu.termintreu.api.v1alpha1.Period
@@ -996,9 +1091,23 @@ var schemaYAML = typed.YAMLObject(`types:
           elementRelationship: associative
           keys:
           - type
+    - name: history
+      type:
+        list:
+          elementType:
+            namedType: com.github.termintreu.termintreu.api.v1alpha1.PolicyChange
+          elementRelationship: atomic
     - name: observedGeneration
       type:
         scalar: numeric
+    - name: periods
+      type:
+        list:
+          elementType:
+            namedType: com.github.termintreu.termintreu.api.v1alpha1.PolicyPeriod
+          elementRelationship: associative
+          keys:
+          - category
     - name: tenants
       type:
         scalar: numeric
@@ -1046,9 +1155,24 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: measuredAt
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: measuredBy
+      type:
+        scalar: string
     - name: overdue
       type:
         scalar: numeric
+    - name: policy
+      type:
+        namedType: com.github.termintreu.termintreu.api.v1alpha1.EnforcedPolicy
+    - name: runs
+      type:
+        list:
+          elementType:
+            namedType: com.github.termintreu.termintreu.api.v1alpha1.PurgeRun
+          elementRelationship: atomic
+    - name: suspendedUntil
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
 - name: com.github.termintreu.termintreu.api.v1alpha1.SHA256
   scalar: string
 - name: com.github.termintreu.termintreu.api.v1alpha1.Schedule
@@ -1133,6 +1257,15 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: web
       type:
         namedType: com.github.termintreu.termintreu.api.v1alpha1.WebAddress
+- name: com.github.termintreu.termintreu.api.v1alpha1.Suspension
+  map:
+    fields:
+    - name: reason
+      type:
+        scalar: string
+    - name: until
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
 - name: com.github.termintreu.termintreu.api.v1alpha1.TimeOfDay
   scalar: string
 - name: com.github.termintreu.termintreu.api.v1alpha1.WebAddress

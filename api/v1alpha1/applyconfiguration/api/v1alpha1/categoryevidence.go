@@ -24,6 +24,12 @@ type CategoryEvidenceApplyConfiguration struct {
 	Oldest *v1.Time `json:"oldest,omitempty"`
 	// Removed is the number of records the last purge removed.
 	Removed *int64 `json:"removed,omitempty"`
+	// LastRun is when the last purge of the category finished.
+	LastRun *v1.Time `json:"lastRun,omitempty"`
+	// NextDue is the earliest moment a record can fall due, absent when there is none.
+	NextDue *v1.Time `json:"nextDue,omitempty"`
+	// Held is the number of holds on records: restrictions (Art. 18 GDPR) and abuse cases.
+	Held *int64 `json:"held,omitempty"`
 }
 
 // CategoryEvidenceApplyConfiguration constructs a declarative configuration of the CategoryEvidence type for use with
@@ -69,5 +75,29 @@ func (b *CategoryEvidenceApplyConfiguration) WithOldest(value v1.Time) *Category
 // If called multiple times, the Removed field is set to the value of the last call.
 func (b *CategoryEvidenceApplyConfiguration) WithRemoved(value int64) *CategoryEvidenceApplyConfiguration {
 	b.Removed = &value
+	return b
+}
+
+// WithLastRun sets the LastRun field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the LastRun field is set to the value of the last call.
+func (b *CategoryEvidenceApplyConfiguration) WithLastRun(value v1.Time) *CategoryEvidenceApplyConfiguration {
+	b.LastRun = &value
+	return b
+}
+
+// WithNextDue sets the NextDue field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the NextDue field is set to the value of the last call.
+func (b *CategoryEvidenceApplyConfiguration) WithNextDue(value v1.Time) *CategoryEvidenceApplyConfiguration {
+	b.NextDue = &value
+	return b
+}
+
+// WithHeld sets the Held field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Held field is set to the value of the last call.
+func (b *CategoryEvidenceApplyConfiguration) WithHeld(value int64) *CategoryEvidenceApplyConfiguration {
+	b.Held = &value
 	return b
 }

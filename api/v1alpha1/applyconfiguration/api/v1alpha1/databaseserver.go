@@ -36,6 +36,10 @@ type DatabaseServerApplyConfiguration struct {
 	Processor *ProcessorApplyConfiguration `json:"processor,omitempty"`
 	// EndpointCIDRs the server is reached at; tenants may connect nowhere else.
 	EndpointCIDRs []apiv1alpha1.CIDR `json:"endpointCIDRs,omitempty"`
+	// OtherCopies of the server's databases that somebody else makes and expires: archives of the write-ahead log, base
+	// backups, snapshots of volumes. They are capped by the backup period of every policy in use (B2). What is not
+	// declared here must not exist: nobody can see it from the cluster.
+	OtherCopies []OtherCopyApplyConfiguration `json:"otherCopies,omitempty"`
 }
 
 // DatabaseServerApplyConfiguration constructs a declarative configuration of the DatabaseServer type for use with
@@ -124,6 +128,19 @@ func (b *DatabaseServerApplyConfiguration) WithProcessor(value *ProcessorApplyCo
 func (b *DatabaseServerApplyConfiguration) WithEndpointCIDRs(values ...apiv1alpha1.CIDR) *DatabaseServerApplyConfiguration {
 	for i := range values {
 		b.EndpointCIDRs = append(b.EndpointCIDRs, values[i])
+	}
+	return b
+}
+
+// WithOtherCopies adds the given value to the OtherCopies field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the OtherCopies field.
+func (b *DatabaseServerApplyConfiguration) WithOtherCopies(values ...*OtherCopyApplyConfiguration) *DatabaseServerApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithOtherCopies")
+		}
+		b.OtherCopies = append(b.OtherCopies, *values[i])
 	}
 	return b
 }

@@ -17,6 +17,9 @@ type EnforcementApplyConfiguration struct {
 	Schedule *apiv1alpha1.Schedule `json:"schedule,omitempty"`
 	// TimeZone of the schedule, an IANA name.
 	TimeZone *string `json:"timeZone,omitempty"`
+	// RewriteStorageEvery asks the purge to write the tables anew when the last rewrite is older, so that the bytes of
+	// deleted records are in no file of the database any more. Bookings wait while a table is written.
+	RewriteStorageEvery *apiv1alpha1.Period `json:"rewriteStorageEvery,omitempty"`
 }
 
 // EnforcementApplyConfiguration constructs a declarative configuration of the Enforcement type for use with
@@ -38,5 +41,13 @@ func (b *EnforcementApplyConfiguration) WithSchedule(value apiv1alpha1.Schedule)
 // If called multiple times, the TimeZone field is set to the value of the last call.
 func (b *EnforcementApplyConfiguration) WithTimeZone(value string) *EnforcementApplyConfiguration {
 	b.TimeZone = &value
+	return b
+}
+
+// WithRewriteStorageEvery sets the RewriteStorageEvery field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the RewriteStorageEvery field is set to the value of the last call.
+func (b *EnforcementApplyConfiguration) WithRewriteStorageEvery(value apiv1alpha1.Period) *EnforcementApplyConfiguration {
+	b.RewriteStorageEvery = &value
 	return b
 }

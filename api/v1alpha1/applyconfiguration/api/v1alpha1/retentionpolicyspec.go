@@ -26,6 +26,12 @@ type RetentionPolicySpecApplyConfiguration struct {
 	// Tolerance is how long after its period a record may still be there before it counts as overdue: at least the
 	// longest gap between two purges.
 	Tolerance *apiv1alpha1.Period `json:"tolerance,omitempty"`
+	// ChangeReason says why a period was lengthened; lengthening one without a new reason is refused. It never applies
+	// to what was collected under the shorter period.
+	ChangeReason *string `json:"changeReason,omitempty"`
+	// Suspension pauses deletion for a stated reason and until a date only. While it lasts, every tenant of the policy
+	// shows RetentionEnforced False.
+	Suspension *SuspensionApplyConfiguration `json:"suspension,omitempty"`
 }
 
 // RetentionPolicySpecApplyConfiguration constructs a declarative configuration of the RetentionPolicySpec type for use with
@@ -84,5 +90,21 @@ func (b *RetentionPolicySpecApplyConfiguration) WithEnforcement(value *Enforceme
 // If called multiple times, the Tolerance field is set to the value of the last call.
 func (b *RetentionPolicySpecApplyConfiguration) WithTolerance(value apiv1alpha1.Period) *RetentionPolicySpecApplyConfiguration {
 	b.Tolerance = &value
+	return b
+}
+
+// WithChangeReason sets the ChangeReason field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ChangeReason field is set to the value of the last call.
+func (b *RetentionPolicySpecApplyConfiguration) WithChangeReason(value string) *RetentionPolicySpecApplyConfiguration {
+	b.ChangeReason = &value
+	return b
+}
+
+// WithSuspension sets the Suspension field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Suspension field is set to the value of the last call.
+func (b *RetentionPolicySpecApplyConfiguration) WithSuspension(value *SuspensionApplyConfiguration) *RetentionPolicySpecApplyConfiguration {
+	b.Suspension = value
 	return b
 }

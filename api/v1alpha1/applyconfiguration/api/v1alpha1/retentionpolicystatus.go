@@ -19,6 +19,10 @@ type RetentionPolicyStatusApplyConfiguration struct {
 	Conditions []v1.ConditionApplyConfiguration `json:"conditions,omitempty"`
 	// Tenants that refer to the policy.
 	Tenants *int32 `json:"tenants,omitempty"`
+	// Periods as the operator last saw them.
+	Periods []PolicyPeriodApplyConfiguration `json:"periods,omitempty"`
+	// History of changed periods, newest first.
+	History []PolicyChangeApplyConfiguration `json:"history,omitempty"`
 }
 
 // RetentionPolicyStatusApplyConfiguration constructs a declarative configuration of the RetentionPolicyStatus type for use with
@@ -53,5 +57,31 @@ func (b *RetentionPolicyStatusApplyConfiguration) WithConditions(values ...*v1.C
 // If called multiple times, the Tenants field is set to the value of the last call.
 func (b *RetentionPolicyStatusApplyConfiguration) WithTenants(value int32) *RetentionPolicyStatusApplyConfiguration {
 	b.Tenants = &value
+	return b
+}
+
+// WithPeriods adds the given value to the Periods field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Periods field.
+func (b *RetentionPolicyStatusApplyConfiguration) WithPeriods(values ...*PolicyPeriodApplyConfiguration) *RetentionPolicyStatusApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithPeriods")
+		}
+		b.Periods = append(b.Periods, *values[i])
+	}
+	return b
+}
+
+// WithHistory adds the given value to the History field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the History field.
+func (b *RetentionPolicyStatusApplyConfiguration) WithHistory(values ...*PolicyChangeApplyConfiguration) *RetentionPolicyStatusApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithHistory")
+		}
+		b.History = append(b.History, *values[i])
+	}
 	return b
 }

@@ -17,6 +17,14 @@ type RetentionStatusApplyConfiguration struct {
 	MeasuredAt *v1.Time `json:"measuredAt,omitempty"`
 	// Overdue is the number of records past their period and still there; absent when unknown.
 	Overdue *int64 `json:"overdue,omitempty"`
+	// MeasuredBy names the database role and the database the audit ran as and in.
+	MeasuredBy *string `json:"measuredBy,omitempty"`
+	// Policy is the revision of the RetentionPolicy the database was found to enforce; absent while it enforces another.
+	Policy *EnforcedPolicyApplyConfiguration `json:"policy,omitempty"`
+	// SuspendedUntil is set while the policy pauses deletion.
+	SuspendedUntil *v1.Time `json:"suspendedUntil,omitempty"`
+	// Runs are the last purges, newest first.
+	Runs []PurgeRunApplyConfiguration `json:"runs,omitempty"`
 	// LastPurge is when the purge last finished.
 	LastPurge *v1.Time `json:"lastPurge,omitempty"`
 	// Categories stored.
@@ -42,6 +50,43 @@ func (b *RetentionStatusApplyConfiguration) WithMeasuredAt(value v1.Time) *Reten
 // If called multiple times, the Overdue field is set to the value of the last call.
 func (b *RetentionStatusApplyConfiguration) WithOverdue(value int64) *RetentionStatusApplyConfiguration {
 	b.Overdue = &value
+	return b
+}
+
+// WithMeasuredBy sets the MeasuredBy field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the MeasuredBy field is set to the value of the last call.
+func (b *RetentionStatusApplyConfiguration) WithMeasuredBy(value string) *RetentionStatusApplyConfiguration {
+	b.MeasuredBy = &value
+	return b
+}
+
+// WithPolicy sets the Policy field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Policy field is set to the value of the last call.
+func (b *RetentionStatusApplyConfiguration) WithPolicy(value *EnforcedPolicyApplyConfiguration) *RetentionStatusApplyConfiguration {
+	b.Policy = value
+	return b
+}
+
+// WithSuspendedUntil sets the SuspendedUntil field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the SuspendedUntil field is set to the value of the last call.
+func (b *RetentionStatusApplyConfiguration) WithSuspendedUntil(value v1.Time) *RetentionStatusApplyConfiguration {
+	b.SuspendedUntil = &value
+	return b
+}
+
+// WithRuns adds the given value to the Runs field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Runs field.
+func (b *RetentionStatusApplyConfiguration) WithRuns(values ...*PurgeRunApplyConfiguration) *RetentionStatusApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithRuns")
+		}
+		b.Runs = append(b.Runs, *values[i])
+	}
 	return b
 }
 
