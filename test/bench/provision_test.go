@@ -18,9 +18,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/termintreu/termintreu/api/v1alpha1"
-	"github.com/termintreu/termintreu/internal/objectstore"
 	"github.com/termintreu/termintreu/internal/plan"
-	"github.com/termintreu/termintreu/internal/settings"
 	"github.com/termintreu/termintreu/internal/testing/s3test"
 )
 
@@ -84,7 +82,7 @@ func (c *cluster) provision(tb testing.TB, o *operatorProcess, key v1alpha1.AgeR
 	watcher, err := c.client.Watch(ctx, &v1alpha1.BookingTenantList{})
 	must(tb, err)
 	defer watcher.Stop()
-	waiting := map[string]bool{}
+	waiting, left := map[string]bool{}, make(chan string, 1)
 	for i := range n {
 		waiting[fmt.Sprintf("site-%d", first+i)] = true
 	}
@@ -92,8 +90,15 @@ func (c *cluster) provision(tb testing.TB, o *operatorProcess, key v1alpha1.AgeR
 	go func() {
 		defer close(done)
 		for event := range watcher.ResultChan() {
-			if tenant, ok := event.Object.(*v1alpha1.BookingTenant); ok && provisioned(tenant) {
+			tenant, ok := event.Object.(*v1alpha1.BookingTenant)
+			if ok && provisioned(tenant) {
 				delete(waiting, tenant.Name)
+			} else if ok && tenant.Status.ObservedGeneration > 0 {
+				select {
+				case <-left:
+				default:
+				}
+				left <- fmt.Sprintf("%s: %+v", tenant.Name, tenant.Status.Conditions)
 			}
 			if len(waiting) == 0 {
 				return
@@ -104,7 +109,12 @@ func (c *cluster) provision(tb testing.TB, o *operatorProcess, key v1alpha1.AgeR
 	select {
 	case <-done:
 	case <-time.After(patience):
-		tb.Fatalf("%d tenants were not done within %s", n, patience)
+		select {
+		case what := <-left:
+			tb.Fatalf("%d tenants were not done within %s; last seen %s", n, patience, what)
+		default:
+			tb.Fatalf("%d tenants were not done within %s, nor seen by the operator", n, patience)
+		}
 	case err := <-o.exited:
 		o.exited <- err
 		tb.Fatalf("the operator ended: %v", err)
@@ -176,17 +186,7 @@ func (o *operatorProcess) reportMemory(report *Report, tenants int) {
 // tellIdentities tells what the stores cost alone, at stores of their own.
 func tellIdentities(tb testing.TB, report *Report, n int) {
 	tb.Helper()
-	var makers []objectstore.Identities
-	for _, store := range s3test.Start(tb, 3) {
-		admin, err := objectstore.New(objectstore.Config{
-			Store:       settings.Store{Name: store.Name, Endpoint: store.Endpoint, Bucket: store.Bucket, CABundle: store.CABundle, SigningRegion: s3test.Region},
-			AccessKeyID: store.AdminKeyID, SecretAccessKey: store.AdminSecret,
-		})
-		must(tb, err)
-		maker, err := objectstore.NewIdentities(v1alpha1.IdentityProviderVersityGateway, admin)
-		must(tb, err)
-		makers = append(makers, maker)
-	}
+	makers := identitiesOf(tb, s3test.Start(tb, 3))
 	cost := Measure(tb, func() {
 		must(tb, each(tb.Context(), n, func(ctx context.Context, i int) error {
 			dataID := plan.DataID(types.UID("identity-" + strconv.Itoa(i)))

@@ -80,7 +80,7 @@ func newPolicy() *v1alpha1.RetentionPolicy {
 				rule(v1alpha1.CategoryTenantData, v1alpha1.StartContractEnd, "30d", v1alpha1.ActionDelete),
 			},
 			Backup:      v1alpha1.BackupRule{Period: "90d", MaximumAge: "14h", DeletionClass: "B", Justification: "Late damage must be repairable."},
-			Enforcement: v1alpha1.Enforcement{Schedule: "15 2 * * *", TimeZone: "Europe/Zurich"},
+			Enforcement: v1alpha1.Enforcement{Schedule: "15 4 * * *", TimeZone: "Europe/Zurich"},
 			Tolerance:   "26h",
 		},
 	}
