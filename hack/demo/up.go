@@ -36,8 +36,10 @@ type Installation struct {
 	Client  client.Client
 	Options Options
 	// Root of the source tree.
-	Root     string
-	progress *progress.Printer
+	Root string
+	// rolledOut is when the operator that runs now was rolled out.
+	rolledOut time.Time
+	progress  *progress.Printer
 }
 
 // Up brings everything about, or mends it; it can be run again.

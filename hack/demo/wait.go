@@ -10,8 +10,10 @@ import (
 	"strings"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/termintreu/termintreu/api/v1alpha1"
 	"github.com/termintreu/termintreu/hack/internal/binaries"
@@ -41,10 +43,14 @@ func eventually(ctx context.Context, try func() error) error {
 	}
 }
 
-// Settle waits until every tenant is ready and compliant by measurement, and tells what it waits for.
+// Settle waits until every tenant is ready and compliant by measurement of the operator installed now, and tells what
+// it waits for.
 func (i *Installation) Settle(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, settling)
 	defer cancel()
+	if err := i.progress.Step("waiting for the operator to roll out", func() error { return i.rollOut(ctx) }); err != nil {
+		return err
+	}
 	start, told := time.Now(), ""
 	for {
 		waiting, err := i.unsettled(ctx)
@@ -76,12 +82,17 @@ func (i *Installation) unsettled(ctx context.Context) ([]string, error) {
 		tenant := &tenants.Items[n]
 		for _, kind := range []string{v1alpha1.ConditionReady, v1alpha1.ConditionCompliant} {
 			c := meta.FindStatusCondition(tenant.Status.Conditions, kind)
-			if c != nil && c.Status == metav1.ConditionTrue && c.ObservedGeneration == tenant.Generation {
+			judged := tenant.Status.Compliance != nil && tenant.Status.Compliance.CheckedAt != nil &&
+				!tenant.Status.Compliance.CheckedAt.Time.Before(i.rolledOut.Truncate(time.Second))
+			if c != nil && c.Status == metav1.ConditionTrue && c.ObservedGeneration == tenant.Generation && judged {
 				continue
 			}
 			why := "not looked at yet"
 			if c != nil {
 				why = c.Message
+			}
+			if c != nil && !judged {
+				why = "not renewed yet by the operator that runs now"
 			}
 			waiting = append(waiting, fmt.Sprintf("%s/%s: %s: %s", tenant.Namespace, tenant.Name, kind, why))
 			break
@@ -136,4 +147,32 @@ func (i *Installation) plainURL(tenant *v1alpha1.BookingTenant) string {
 		return ""
 	}
 	return fmt.Sprintf("http://%s:%d/", tenant.Spec.Instance.Hosts[0], ingress.HTTPPort)
+}
+
+// rollOut waits until the Deployments of config/default run what was applied. When that changed something, verdicts
+// from before it are the last operator's word and do not count.
+func (i *Installation) rollOut(ctx context.Context) error {
+	for {
+		deployments := &appsv1.DeploymentList{}
+		err := i.Client.List(ctx, deployments, client.InNamespace(operatorNamespace))
+		ready := err == nil && len(deployments.Items) > 0
+		for n := range deployments.Items {
+			d := &deployments.Items[n]
+			ready = ready && d.Status.ObservedGeneration == d.Generation && d.Spec.Replicas != nil &&
+				d.Status.UpdatedReplicas == *d.Spec.Replicas && d.Status.AvailableReplicas == *d.Spec.Replicas && d.Status.Replicas == *d.Spec.Replicas
+			for _, c := range d.Status.Conditions {
+				if c.Type == appsv1.DeploymentProgressing && c.LastUpdateTime.After(i.rolledOut) && d.Name == "termintreu-operator" {
+					i.rolledOut = c.LastUpdateTime.Time
+				}
+			}
+		}
+		if ready {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("the operator did not roll out: kubectl -n %s describe deployments", operatorNamespace)
+		case <-time.After(pause):
+		}
+	}
 }

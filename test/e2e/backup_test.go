@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"net/url"
 	"os"
 	"os/exec"
 	"path"
@@ -36,13 +35,8 @@ var shellBlock = regexp.MustCompile("(?s)```sh\n(.*?)```")
 // Acceptance 5: backups, looked at where they lie and restored as a person would.
 var _ = Describe("A scheduled backup", func() {
 	It("lies at three stores, and a person restores it with age, zstd and pg_restore by the steps in docs", func(ctx SpecContext) {
-		tenant, who := tenantOf(ctx, fastLane), somebody()
-		citizen := open(ctx, tenant)
-		link := citizen.book(ctx, flash, who)
-		DeferCleanup(func(ctx SpecContext) { citizen.follow(ctx, link+"/cancel", url.Values{}) })
-		booked := time.Now()
-		key := backupSince(ctx, tenant, booked)
-		noticed("from booking to a backup of it at three stores (every 2 minutes)", booked)
+		tenant, who := tenantOf(ctx, fastLane), early.kept
+		key := backupSince(ctx, tenant, early.booked)
 		Expect(scheduledJobs(ctx, tenant)).NotTo(BeEmpty(), "no backup was made by the schedule")
 
 		folder := GinkgoT().TempDir()

@@ -18,14 +18,18 @@ import (
 
 var flash = offer{"de", "blitz", "schalter"}
 
-// early is a booking that was cancelled before the first spec, so that its period runs while others work.
+// early are bookings made before the first spec, so that periods and schedules run while others work: one was
+// cancelled, one is kept until a backup holds it.
 var early struct {
 	who       person
 	id        string
 	cancelled time.Time
+
+	kept   person
+	booked time.Time
 }
 
-func cancelEarly(ctx context.Context) {
+func bookEarly(ctx context.Context) {
 	tenant := tenantOf(ctx, fastLane)
 	citizen := open(ctx, tenant)
 	early.who = somebody()
@@ -33,6 +37,10 @@ func cancelEarly(ctx context.Context) {
 	early.id = value[string](ctx, home(ctx, tenant), `SELECT appointment_id::text FROM contact WHERE family_name = $1`, early.who.family)
 	citizen.follow(ctx, link+"/cancel", url.Values{})
 	early.cancelled = time.Now()
+	early.kept = somebody()
+	kept := citizen.book(ctx, flash, early.kept)
+	early.booked = time.Now()
+	DeferCleanup(func(ctx SpecContext) { citizen.follow(ctx, kept+"/cancel", url.Values{}) })
 }
 
 // Acceptance 4: what is past its period goes, and what does not go is told.

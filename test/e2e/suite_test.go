@@ -69,7 +69,7 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	kubeConfig.QPS, kubeConfig.Burst = 100, 200
 	sweep(ctx)
 	Expect(installation.Settle(ctx)).To(Succeed())
-	cancelEarly(ctx)
+	bookEarly(ctx)
 }, NodeTimeout(40*time.Minute))
 
 // artefact is the path of a file people look at after a run.
