@@ -83,7 +83,7 @@ func snapshotOf(tb testing.TB, server *pgtest.Server, database string, counters 
 	return snapshot
 }
 
-// as superuser runs a statement in the tenant's schema.
+// execute runs a statement in the tenant's schema as superuser.
 func (s *site) execute(tb testing.TB, sql string, arguments ...any) {
 	tb.Helper()
 	conn := s.server.Superuser(tb, s.database.Name)
@@ -148,6 +148,12 @@ func TestBenchBooking(t *testing.T) {
 	}
 	report.Limit("free slots, 95 of 100 citizens wait at most", Duration, Median(with), 0.1)
 	report.AtMost("free slots, beside an empty history", Duration, Median(with), Median(without), 1.2)
+	cost := Measure(t, func() {
+		for range requests {
+			full.get(t)
+		}
+	})
+	report.Tell("CPU of a page of free slots, database included", Duration, cost.CPU/float64(requests))
 	reportHolds(t, report, newSite(t, server, database, admin, 1), Scaled(1000))
 }
 

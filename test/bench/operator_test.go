@@ -29,7 +29,7 @@ import (
 const (
 	image = "registry.example/termintreu:bench"
 	// measureInterval is shorter than the shipped minute, so that settling takes no minutes.
-	measureInterval = 10 * time.Second
+	measureInterval = 5 * time.Second
 	patience        = 5 * time.Minute
 )
 

@@ -180,6 +180,9 @@ func (o *operatorProcess) reportMemory(report *Report, tenants int) {
 	peak, err := memory(o.command.Process.Pid, "VmHWM")
 	must(o.tb, err)
 	report.Limit("peak memory of the operator, its program included", Bytes, peak, budget)
+	program, err := memory(o.command.Process.Pid, "RssFile")
+	must(o.tb, err)
+	report.Tell("  of which pages of the program file, which the kernel may drop", Bytes, program)
 	report.Tell("heap in use at the end", Bytes, o.figures().sum("go_memstats_heap_inuse_bytes"))
 }
 

@@ -13,8 +13,9 @@ import (
 // counted stands between the operator and a server and counts round trips without reading a word: the stream is
 // encrypted, but a round trip is a client that speaks after the server has.
 type counted struct {
-	port  int32
-	trips atomic.Int64
+	port int32
+	// trips of all connections, of which TLS 1.3 takes the first of each.
+	trips, connections atomic.Int64
 }
 
 func newCounted(tb testing.TB, target string) *counted {
@@ -36,6 +37,9 @@ func newCounted(tb testing.TB, target string) *counted {
 	return c
 }
 
+// requests are round trips that were no handshake: a store may close its connection after each answer.
+func (c *counted) requests() int64 { return c.trips.Load() - c.connections.Load() }
+
 func (c *counted) carry(client net.Conn, target string) {
 	defer func() { _ = client.Close() }()
 	server, err := net.Dial("tcp", target)
@@ -43,6 +47,7 @@ func (c *counted) carry(client net.Conn, target string) {
 		return
 	}
 	defer func() { _ = server.Close() }()
+	c.connections.Add(1)
 	var answered atomic.Bool
 	answered.Store(true)
 	ended := make(chan struct{}, 2)

@@ -82,7 +82,7 @@ func (c *cluster) reportMeasurements(tb testing.TB, report *Report, o *operatorP
 	o.awaitMeasurement(start)
 	trips, lists := database.trips.Load(), make([]int64, len(stores))
 	for i, store := range stores {
-		lists[i] = store.trips.Load()
+		lists[i] = store.requests()
 	}
 	o.awaitMeasurement(start + measurements)
 	report.Limit("SQL round trips per database and measurement", Count, float64(database.trips.Load()-trips)/measurements, 1)
@@ -91,7 +91,7 @@ func (c *cluster) reportMeasurements(tb testing.TB, report *Report, o *operatorP
 		if i == 0 {
 			pages = max(1, (objects+pageSize-1)/pageSize)
 		}
-		made := float64(store.trips.Load()-lists[i]) / measurements
+		made := float64(store.requests()-lists[i]) / measurements
 		report.Limit(fmt.Sprintf("listings of %s per page (%d) and measurement", c.stores[i].Name, pages), Count, made/float64(pages), 1)
 	}
 }
