@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -28,6 +29,8 @@ type TenantReconciler struct {
 	Defaults  plan.Defaults
 	// MaxEvidenceAge is how old evidence may be before it proves nothing.
 	MaxEvidenceAge time.Duration
+	// ReadsNotices tells whether a NoticeReader fills the book; without one nothing is claimed of notices.
+	ReadsNotices bool
 	// Now is the clock; tests inject their own.
 	Now func() time.Time
 
@@ -77,6 +80,10 @@ func (r *TenantReconciler) unmeasured(s *scope) bool {
 	placed, region := s.tenant.Status.Database, s.input.Region
 	if placed == nil || region == nil {
 		return false
+	}
+	told := meta.IsStatusConditionTrue(s.tenant.Status.Conditions, v1alpha1.ConditionNoticeConsistent)
+	if r.ReadsNotices && told && !r.Book.NoticeRead(plan.DataID(s.tenant.UID)) {
+		return true
 	}
 	if r.Book.Wall(region.Name).At.IsZero() {
 		return true

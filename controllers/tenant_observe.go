@@ -37,6 +37,10 @@ func (r *TenantReconciler) observe(ctx context.Context, s *scope) {
 	if found || err != nil {
 		s.evidence.Retention.At = at
 	}
+	if r.ReadsNotices {
+		published := r.Book.Notice(p.DataID, p.Instance.Settings.PlanHash, s.now)
+		s.evidence.Notice = &published
+	}
 	s.evidence.Stores = make(map[string]compliance.Sample[compliance.Store], len(p.Backup.Stores))
 	for _, store := range p.Backup.Stores {
 		s.evidence.Stores[store.Name] = r.Book.Store(storeKey(p, store.Name), p.DataID)

@@ -30,6 +30,9 @@ const (
 	ConditionRetentionEnforced = "RetentionEnforced"
 	// ConditionBackupsCurrent is the verdict over copies and expiry of backups.
 	ConditionBackupsCurrent = "BackupsCurrent"
+	// ConditionNoticeConsistent is the verdict over the privacy notice the site publishes; absent where the operator
+	// does not read notices.
+	ConditionNoticeConsistent = "NoticeConsistent"
 	// ConditionCompliant sums the verdicts up: False when one is False, else Unknown when one is Unknown, else True.
 	ConditionCompliant = "Compliant"
 )
@@ -128,6 +131,10 @@ const (
 	ReasonCopyMissing = "CopyMissing"
 	// ReasonBackupOverdue means a backup is past its period and still at a store.
 	ReasonBackupOverdue = "BackupOverdue"
+	// ReasonNoticeDiffers means the site publishes another notice than the plan in force gives.
+	ReasonNoticeDiffers = "NoticeDiffers"
+	// ReasonNoticeRolling means the plan has just changed and the site has not taken it up yet.
+	ReasonNoticeRolling = "NoticeRolling"
 	// ReasonAllClaimsHold means every verdict is True.
 	ReasonAllClaimsHold = "AllClaimsHold"
 	// ReasonClaimFailed means a verdict is False; the message names it.

@@ -32,6 +32,8 @@ type Evidence struct {
 	Retention Sample[Retention]
 	// Stores by name.
 	Stores map[string]Sample[Store]
+	// Notice the site publishes; nil where the operator does not read it, and so nothing is claimed of it.
+	Notice *Sample[Notice]
 }
 
 // Wall is what came of trying to bind a pod by hand, in the region's platform namespace, without ever doing so.
@@ -129,12 +131,16 @@ func Judge(p *plan.Plan, e *Evidence, clock Clock) []Finding {
 	for _, c := range claims {
 		findings = append(findings, c(p, e, clock))
 	}
+	if e.Notice != nil {
+		findings = append(findings, notice(p, e, clock))
+	}
 	return append(findings, summarize(findings))
 }
 
 // Expire gives the findings of a tenant nobody has evidence of any longer.
 func Expire(why string) []Finding {
-	types := []string{v1alpha1.ConditionResidencyEnforced, v1alpha1.ConditionRetentionEnforced, v1alpha1.ConditionBackupsCurrent}
+	types := []string{v1alpha1.ConditionResidencyEnforced, v1alpha1.ConditionRetentionEnforced, v1alpha1.ConditionBackupsCurrent,
+		v1alpha1.ConditionNoticeConsistent}
 	findings := make([]Finding, 0, len(types)+1)
 	for _, t := range types {
 		findings = append(findings, Finding{Type: t, Status: metav1.ConditionUnknown, Reason: v1alpha1.ReasonEvidenceStale, Message: why})

@@ -54,6 +54,7 @@ func soundEvidence() *compliance.Evidence {
 		Wall:      compliance.Sample[compliance.Wall]{At: ago(time.Minute)},
 		Retention: compliance.Sample[compliance.Retention]{At: ago(2 * time.Minute)},
 		Stores:    map[string]compliance.Sample[compliance.Store]{},
+		Notice:    soundNotice(baselPlan()),
 	}
 	for _, rule := range baselPlan().Database.Rules {
 		if rule.Category != v1alpha1.CategoryTenantData {

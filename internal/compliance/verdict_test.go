@@ -16,15 +16,15 @@ import (
 
 func TestCompliantIsTrueWhenEveryClaimIs(t *testing.T) {
 	findings := compliance.Judge(baselPlan(), soundEvidence(), clock)
-	if len(findings) != 4 {
-		t.Fatalf("there are %d findings, want three claims and their summary", len(findings))
+	if len(findings) != 5 {
+		t.Fatalf("there are %d findings, want four claims and their summary", len(findings))
 	}
 	for _, f := range findings {
 		if f.Status != metav1.ConditionTrue {
 			t.Errorf("%s is %s: %s", f.Type, f.Status, f.Message)
 		}
 	}
-	summary := findings[3]
+	summary := findings[4]
 	// The stores were listed three minutes ago; everything else is younger.
 	if want := ago(3 * time.Minute).Add(clock.MaxEvidenceAge); summary.Reason != v1alpha1.ReasonAllClaimsHold || !summary.ValidUntil.Equal(want) {
 		t.Errorf("the summary is %s until %s, want it until %s", summary.Reason, summary.ValidUntil, want)
@@ -104,6 +104,9 @@ func expectNoBetterThanEvidence(t *testing.T, e *compliance.Evidence, states [5]
 	e.Placements, supported[v1alpha1.ConditionResidencyEnforced] = in(e.Placements, states[0])
 	e.Retention, supported[v1alpha1.ConditionRetentionEnforced] = in(e.Retention, states[1])
 	oldest := map[string]time.Time{v1alpha1.ConditionResidencyEnforced: e.Placements.At, v1alpha1.ConditionRetentionEnforced: e.Retention.At}
+	// The published notice walks with the sum of the others, so that each of its conditions meets each of theirs.
+	published, usable := in(*e.Notice, states[0]+states[1]+states[2])
+	e.Notice, supported[v1alpha1.ConditionNoticeConsistent], oldest[v1alpha1.ConditionNoticeConsistent] = &published, usable, published.At
 	p := baselPlan()
 	for i, store := range p.Backup.Stores {
 		sample, usable := in(e.Stores[store.Name], states[2+i])

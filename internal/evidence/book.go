@@ -57,6 +57,8 @@ type Book struct {
 	listings map[StoreKey]Listing
 	placed   map[plan.DatabaseKey]map[string]bool
 	walls    map[string]compliance.Sample[compliance.Wall]
+	notices  map[string]compliance.Sample[compliance.Notice]
+	expected map[string]expectation
 	notify   func(dataID string)
 }
 
@@ -65,7 +67,8 @@ func NewBook(notify func(dataID string)) *Book {
 	return &Book{
 		audits: map[plan.DatabaseKey]Audit{}, listings: map[StoreKey]Listing{},
 		placed: map[plan.DatabaseKey]map[string]bool{}, notify: notify,
-		walls: map[string]compliance.Sample[compliance.Wall]{},
+		walls:   map[string]compliance.Sample[compliance.Wall]{},
+		notices: map[string]compliance.Sample[compliance.Notice]{}, expected: map[string]expectation{},
 	}
 }
 

@@ -39,6 +39,8 @@ type Options struct {
 	MaxEvidenceAge time.Duration
 	// MeasureInterval between two audits of a database, or two listings of a store.
 	MeasureInterval time.Duration
+	// ReadNotices makes the operator read the privacy notice of every site; it must reach the tenants' Services.
+	ReadNotices bool
 	// Workers that reconcile tenants at the same time.
 	Workers int
 	// MetricsAddress and ProbeAddress to listen on; "0" for none.
@@ -100,9 +102,14 @@ func New(ctx context.Context, config *rest.Config, o Options) (manager.Manager, 
 	if err := mgr.Add(manager.RunnableFunc(databases.CloseAtEnd)); err != nil {
 		return nil, err
 	}
+	if o.ReadNotices {
+		if err := mgr.Add(&controllers.NoticeReader{Client: mgr.GetClient(), Book: book, Interval: o.MeasureInterval}); err != nil {
+			return nil, err
+		}
+	}
 	tenants := &controllers.TenantReconciler{
 		Client: mgr.GetClient(), Databases: databases, Stores: stores, Book: book,
-		Recorder: mgr.GetEventRecorder("termintreu"), MaxEvidenceAge: o.MaxEvidenceAge, Now: time.Now,
+		Recorder: mgr.GetEventRecorder("termintreu"), MaxEvidenceAge: o.MaxEvidenceAge, ReadsNotices: o.ReadNotices, Now: time.Now,
 		Defaults: plan.Defaults{Image: o.Image, ImagePullPolicy: o.ImagePullPolicy, OperatorNamespace: o.Namespace},
 	}
 	regions := &controllers.DataRegionReconciler{Client: mgr.GetClient(), Book: book, Kick: kick, Interval: o.MeasureInterval}

@@ -69,7 +69,10 @@ const (
 const JobsServiceAccount = "termintreu-jobs"
 
 // InstanceName names every object of the instance in the tenant's namespace.
-func InstanceName(p *plan.Plan) string { return p.Tenant.Name + "-booking" }
+func InstanceName(p *plan.Plan) string { return InstanceNameOf(p.Tenant.Name) }
+
+// InstanceNameOf is InstanceName by the name of the BookingTenant.
+func InstanceNameOf(tenant string) string { return tenant + "-booking" }
 
 // RetentionName names every object of the purge in the platform namespace. It tells nothing of the authority.
 func RetentionName(p *plan.Plan) string { return p.DataID + "-retention" }

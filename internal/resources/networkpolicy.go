@@ -16,7 +16,7 @@ import (
 const portDNS = 53
 
 // NetworkPolicy of the instance: citizens come through the region's ingress alone, and data goes to the region's
-// database server and mail relay alone (A11).
+// database server and mail relay alone (A11). The operator scrapes metrics and reads the published notice (invariant 8).
 func NetworkPolicy(p *plan.Plan) *netac.NetworkPolicyApplyConfiguration {
 	spec := netac.NetworkPolicySpec().
 		WithPodSelector(metaac.LabelSelector().WithMatchLabels(selector(p, ComponentInstance))).
@@ -32,7 +32,7 @@ func NetworkPolicy(p *plan.Plan) *netac.NetworkPolicyApplyConfiguration {
 	if p.OperatorNamespace != "" {
 		spec.WithIngress(netac.NetworkPolicyIngressRule().
 			WithFrom(netac.NetworkPolicyPeer().WithNamespaceSelector(namespaceSelector(p.OperatorNamespace))).
-			WithPorts(port(corev1.ProtocolTCP, PortInternal)))
+			WithPorts(port(corev1.ProtocolTCP, PortInternal), port(corev1.ProtocolTCP, PortHTTP)))
 	}
 	return netac.NetworkPolicy(InstanceName(p), p.Tenant.Namespace).
 		WithLabels(Labels(p, ComponentInstance)).WithOwnerReferences(owner(p)).WithSpec(spec)

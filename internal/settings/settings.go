@@ -99,6 +99,12 @@ type Notice struct {
 	BackupCopies int32           `json:"backupCopies"`
 }
 
+// NoticeDocument is the notice for machines, as a site publishes it: what a reader compares with the plan (invariant 8).
+type NoticeDocument struct {
+	PlanHash string `json:"planHash"`
+	Notice   Notice `json:"notice"`
+}
+
 // Function of a processor for the tenant.
 type Function string
 

@@ -11,7 +11,7 @@ import (
 
 	"github.com/termintreu/termintreu/internal/booking"
 	"github.com/termintreu/termintreu/internal/booking/internal/fixture"
-	"github.com/termintreu/termintreu/internal/booking/web"
+	"github.com/termintreu/termintreu/internal/settings"
 )
 
 func TestWrongExpiredAndMalformedLinksLookTheSame(t *testing.T) {
@@ -192,7 +192,7 @@ func TestTheNoticeSaysWhatThePlanSays(t *testing.T) {
 
 func TestTheNoticeForMachinesIsThePlans(t *testing.T) {
 	site := start(t, fixture.New(t), 20)
-	var document web.NoticeDocument
+	var document settings.NoticeDocument
 	if err := json.Unmarshal([]byte(site.get(t, "/.well-known/termintreu/notice.json").body), &document); err != nil {
 		t.Fatal(err)
 	}

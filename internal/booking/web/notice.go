@@ -112,15 +112,9 @@ func rights(regime, law string, words *locale.Locale) (lead string, list []strin
 	return lead, list
 }
 
-// NoticeDocument is the notice for machines: what a reader compares with the plan.
-type NoticeDocument struct {
-	PlanHash string          `json:"planHash"`
-	Notice   settings.Notice `json:"notice"`
-}
-
 func (s *Site) noticeDocument(w http.ResponseWriter, _ *http.Request) {
 	snapshot := s.Snapshot()
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-cache")
-	_ = json.NewEncoder(w).Encode(NoticeDocument{snapshot.PlanHash, snapshot.Notice})
+	_ = json.NewEncoder(w).Encode(settings.NoticeDocument{PlanHash: snapshot.PlanHash, Notice: snapshot.Notice})
 }
