@@ -5,8 +5,13 @@ package postgres
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"strings"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/termintreu/termintreu/api/v1alpha1"
 )
@@ -105,8 +110,8 @@ type categoryDocument struct {
 
 // Audit measures every tenant of the database in one round trip.
 func (a *Admin) Audit(ctx context.Context) (*Audit, error) {
-	var report []byte
-	if err := a.pool.QueryRow(ctx, "CALL termintreu.audit($1, NULL)", auditChunk).Scan(&report); err != nil {
+	report, err := a.callAudit(context.WithValue(ctx, unpinged{}, true))
+	if err != nil {
 		return nil, fmt.Errorf("auditing database %s: %w", a.name, err)
 	}
 	var document auditDocument
@@ -131,6 +136,41 @@ func (a *Admin) Audit(ctx context.Context) (*Audit, error) {
 		audit.Tenants = append(audit.Tenants, tenant)
 	}
 	return audit, nil
+}
+
+// unpinged marks a context whose connections are not pinged first: an audit reads only, so that it may as well find
+// out itself that a connection is dead, and costs one round trip (design, section 7).
+type unpinged struct{}
+
+// pingAfter is how long a connection may be idle before anything but an audit pings it.
+const pingAfter = time.Second
+
+func shouldPing(ctx context.Context, params pgxpool.ShouldPingParams) bool {
+	return ctx.Value(unpinged{}) == nil && params.IdleDuration > pingAfter
+}
+
+// callAudit tries again while connections turn out to be dead, of which the pool holds no more than its size.
+func (a *Admin) callAudit(ctx context.Context) (report []byte, err error) {
+	for range maxConnections + 1 {
+		err = a.pool.QueryRow(ctx, "CALL termintreu.audit($1, NULL)", auditChunk).Scan(&report)
+		if err == nil || ctx.Err() != nil || !wasDead(err) {
+			break
+		}
+	}
+	return report, err
+}
+
+// wasDead tells a connection that had ended from a server that cannot be reached or answers with an error.
+func wasDead(err error) bool {
+	var unreachable *pgconn.ConnectError
+	var fault *pgconn.PgError
+	switch {
+	case errors.As(err, &unreachable):
+		return false
+	case errors.As(err, &fault):
+		return strings.HasPrefix(fault.Code, "57P") // shut down, crashed, or terminated by an administrator
+	}
+	return true
 }
 
 func (t *TenantAudit) measure(categories []categoryDocument) {

@@ -81,6 +81,7 @@ func Open(ctx context.Context, server Server, database string) (*Admin, error) {
 	}
 	config.ConnConfig = connection
 	config.MaxConns, config.MinConns, config.MaxConnIdleTime = maxConnections, 0, maxIdleTime
+	config.ShouldPing = shouldPing
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("database %s: %w", name, err)
