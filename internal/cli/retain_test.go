@@ -71,7 +71,7 @@ func TestRetainRunsFromWhatItsJobMounts(t *testing.T) {
 		want      string
 	}{
 		{"a dry run shows what is due", []string{"--dry-run"}, "AccessLog 1h Delete 1 1 0"},
-		{"a purge removes it", nil, "AccessLog 1 1"},
+		{"a purge removes it", nil, "AccessLog 1 0 1"},
 		{"a second dry run finds nothing", []string{"--dry-run"}, "AccessLog 1h Delete 0 0 0 -"},
 	} {
 		printed, err := retain(t, document, credentials, step.arguments...)

@@ -48,6 +48,8 @@ type layout struct {
 	Rules                    []rule
 	ToleranceSeconds         int64
 	SuspendedUntil           string
+	// Fresh tells that the schema is new, so that no rule of before is there to be ended.
+	Fresh bool
 	// Membership says, where the server knows the words, that the operator may act as the owner.
 	Membership string
 }
@@ -225,8 +227,8 @@ func (a *Admin) layout(tenant *Tenant, state *found) (*layout, error) {
 		Owner:            role{Ident: ident(names.Owner), Exists: state.roles[names.Owner]},
 		Apps:             ident(names.AppA) + ", " + ident(names.AppB),
 		ToleranceSeconds: int64(tenant.Tolerance.Seconds()),
-		SuspendedUntil:   "NULL",
-		Membership:       state.membership(),
+		SuspendedUntil:   "NULL", Fresh: !state.schema,
+		Membership: state.membership(),
 	}
 	if tenant.SuspendedUntil != nil {
 		plan.SuspendedUntil = literal(tenant.SuspendedUntil.UTC().Format(time.RFC3339))

@@ -27,6 +27,22 @@ var store = map[string]string{
 		INSERT INTO mail_outbox (appointment_id, kind, created_at) SELECT id, 'confirmed', now() - $1::interval FROM a`,
 	"MailOutbox, failed": "WITH a AS (" + appointment("confirmed", "now() + interval '9 days'", "NULL", "now()") + `)
 		INSERT INTO mail_outbox (appointment_id, kind, created_at, failed_at) SELECT id, 'confirmed', now() - interval '400 days', now() - $1::interval FROM a`,
+	"Message": "WITH a AS (" + appointment("confirmed", "now() - $1::interval", "NULL", "now() - interval '400 days'") + `)
+		INSERT INTO message (appointment_id, sender, body, created_at) SELECT id, 'citizen', 'Ada Muster', now() - interval '400 days' FROM a`,
+	"Message, cancelled": "WITH a AS (" + appointment("cancelled", "now() + interval '9 days'", "now() - $1::interval", "now() - interval '400 days'") + `)
+		INSERT INTO message (appointment_id, sender, body, created_at) SELECT id, 'office', 'Ada Muster', now() - interval '400 days' FROM a`,
+	"Attachment": "WITH a AS (" + appointment("confirmed", "now() - $1::interval", "NULL", "now() - interval '400 days'") + `)
+		INSERT INTO attachment (appointment_id, file_name, media_type, content, created_at)
+		SELECT id, 'ada.pdf', 'application/pdf', 'x', now() - interval '400 days' FROM a`,
+	"SessionAddress":       `INSERT INTO session_address (created_at, address) VALUES (now() - $1::interval, '192.0.2.1')`,
+	"SessionMetadata":      `INSERT INTO session (created_at, user_agent) VALUES (now() - $1::interval, 'agent')`,
+	"SignatureBiometrics":  `INSERT INTO signature (signed_at, document_sha256, strokes) VALUES (now() - $1::interval, 'x', 'x')`,
+	"Consent":              `INSERT INTO consent (subject, purpose, channel, given_at, withdrawn_at) VALUES ('Ada', 'reminder', 'form', now() - interval '900 days', now() - $1::interval)`,
+	"Consent, purpose end": `INSERT INTO consent (subject, purpose, channel, given_at, purpose_ended_at) VALUES ('Ada', 'reminder', 'form', now() - interval '900 days', now() - $1::interval)`,
+	"AuditLog":             `INSERT INTO audit_log (created_at, actor, action, object) VALUES (now() - $1::interval, 'clerk-7', 'read', 'appointment-9')`,
+	"ErasureJournal":       `INSERT INTO erasure_journal (erased_at, subject_hmac) VALUES (now() - $1::interval, sha256('x'))`,
+	"AbuseCase": `INSERT INTO retention_hold (category, record, kind, reference, opened_at, until)
+		VALUES ('AccessLog', '1', 'AbuseCase', 'case-1', now() - $1::interval, now() + interval '1 day')`,
 	"AccessLog": `INSERT INTO access_log (created_at, address, method, route, status) VALUES (now() - $1::interval, '192.0.2.1', 'GET', '/', 200)`,
 }
 
@@ -42,10 +58,32 @@ func contact(state, ends, cancelled string) string {
 
 func TestARecordGoesExactlyAtTheEndOfItsPeriod(t *testing.T) {
 	server, database, admin := prepared(t)
-	tenant := newTenant()
-	must(t, admin.Ensure(t.Context(), tenant))
-	super := server.Superuser(t, database)
-	periods := map[v1alpha1.Category]time.Duration{}
+	for name, change := range map[string]map[v1alpha1.Category]v1alpha1.Action{
+		"as the samples have it": nil,
+		"the other way": {
+			v1alpha1.CategoryAppointment: v1alpha1.ActionDelete, v1alpha1.CategoryAccessLog: v1alpha1.ActionDelete,
+			v1alpha1.CategorySessionAddress: v1alpha1.ActionDelete,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tenant := newTenant()
+			for n := range tenant.Rules {
+				if action, other := change[tenant.Rules[n].Category]; other {
+					tenant.Rules[n].Action = action
+				}
+			}
+			must(t, admin.Ensure(t.Context(), tenant))
+			everyBoundary(t, server.Superuser(t, database), tenant)
+		})
+	}
+}
+
+// zones of offices and servers; a period counts seconds, so that none of them may make a difference.
+var zones = []string{"UTC", "Europe/Zurich", "America/St_Johns", "Pacific/Apia"}
+
+func everyBoundary(t *testing.T, super *pgx.Conn, tenant postgres.Tenant) {
+	t.Helper()
+	periods, turn := map[v1alpha1.Category]time.Duration{}, 0
 	for _, rule := range tenant.Rules {
 		periods[rule.Category] = rule.Period
 	}
@@ -65,6 +103,9 @@ func TestARecordGoesExactlyAtTheEndOfItsPeriod(t *testing.T) {
 				must(t, err)
 				defer func() { _ = tx.Rollback(t.Context()) }()
 				inSchema(t, tx, tenant.DataID)
+				turn++
+				_, err = tx.Exec(t.Context(), "SET LOCAL TimeZone = '"+zones[turn%len(zones)]+"'")
+				must(t, err)
 				_, err = tx.Exec(t.Context(), insert, test.age)
 				must(t, err)
 				var due, removed int64

@@ -63,6 +63,15 @@ func newTenant() postgres.Tenant {
 			rule(v1alpha1.CategoryAppointment, v1alpha1.StartAppointmentEnd, 30*day, v1alpha1.ActionAnonymize),
 			rule(v1alpha1.CategoryMailOutbox, v1alpha1.StartSent, 3*day, v1alpha1.ActionDelete),
 			rule(v1alpha1.CategoryAccessLog, v1alpha1.StartCreation, 7*day, v1alpha1.ActionStrip),
+			rule(v1alpha1.CategoryMessage, v1alpha1.StartAppointmentEnd, 14*day, v1alpha1.ActionDelete),
+			rule(v1alpha1.CategoryAttachment, v1alpha1.StartAppointmentEnd, 7*day, v1alpha1.ActionDelete),
+			rule(v1alpha1.CategorySessionAddress, v1alpha1.StartCreation, 7*day, v1alpha1.ActionAnonymize),
+			rule(v1alpha1.CategorySessionMetadata, v1alpha1.StartCreation, 30*day, v1alpha1.ActionDelete),
+			rule(v1alpha1.CategorySignatureBiometrics, v1alpha1.StartSigning, 7*day, v1alpha1.ActionDelete),
+			rule(v1alpha1.CategoryConsent, v1alpha1.StartWithdrawal, 365*day, v1alpha1.ActionDelete),
+			rule(v1alpha1.CategoryAuditLog, v1alpha1.StartCreation, 365*day, v1alpha1.ActionDelete),
+			rule(v1alpha1.CategoryErasureJournal, v1alpha1.StartErasure, 120*day, v1alpha1.ActionDelete),
+			rule(v1alpha1.CategoryAbuseCase, v1alpha1.StartCaseOpened, 60*day, v1alpha1.ActionDelete),
 		},
 	}
 }

@@ -14,9 +14,9 @@ import (
 // Print writes the report as a table for people.
 func (r Report) Print(w io.Writer) error {
 	table := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
-	fmt.Fprintln(table, "CATEGORY\tREMOVED\tBATCHES\tLONGEST\tRESULT")
+	fmt.Fprintln(table, "CATEGORY\tREMOVED\tLEFT\tBATCHES\tLONGEST\tRESULT")
 	for _, c := range r.Categories {
-		fmt.Fprintf(table, "%s\t%d\t%d\t%s\t%s\n", c.Name, c.Removed, c.Batches, c.Longest.Round(time.Millisecond), c.result())
+		fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%s\t%s\n", c.Name, c.Removed, c.Left, c.Batches, c.Longest.Round(time.Millisecond), c.result())
 	}
 	return table.Flush()
 }

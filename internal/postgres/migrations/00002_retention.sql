@@ -56,7 +56,7 @@ ALTER TABLE mail_outbox SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacu
 -- +goose StatementBegin
 CREATE FUNCTION retention_category() RETURNS TABLE (category text, relation text, source text, start text, collected text,
         condition text, key text, held_by text[])
-    LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
+    LANGUAGE sql STABLE AS $$
     VALUES
     ('Hold', 'appointment', 'appointment AS r', 'r.created_at', 'r.created_at', $c$r.state = 'held'$c$,
         'r.id', ARRAY['Appointment', 'Contact', 'Message', 'Attachment', 'MailOutbox']),
@@ -90,12 +90,21 @@ $$;
 -- retention_rule holds, beside the rule in force, the shorter ones that were, each with the time until it was promised.
 -- +goose StatementBegin
 CREATE FUNCTION retention_due(kind text, start text, collected text, tolerant boolean) RETURNS text
-    LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
-    SELECT format('%s <= %L::timestamptz AND (', start, max(d.cutoff))
-        || string_agg(CASE WHEN d.until = 'infinity' THEN format('%s <= %L::timestamptz', start, d.cutoff)
-            ELSE format('(%s <= %L::timestamptz AND %s < %L::timestamptz)', start, d.cutoff, collected, d.until) END, ' OR ') || ')'
-    FROM (SELECT now() - r.period - CASE WHEN tolerant THEN r.tolerance ELSE interval '0' END AS cutoff, r.until
-        FROM retention_rule AS r WHERE r.category = kind) AS d
+    LANGUAGE plpgsql STABLE SET search_path FROM CURRENT AS $$
+DECLARE
+    r        record;
+    latest   timestamptz;
+    due_by   timestamptz;
+    branches text := '';
+BEGIN
+    FOR r IN SELECT n.period, n.tolerance, n.until FROM retention_rule AS n WHERE n.category = kind LOOP
+        due_by := now() - r.period - CASE WHEN tolerant THEN r.tolerance ELSE interval '0' END;
+        latest := greatest(latest, due_by);
+        branches := branches || CASE WHEN branches = '' THEN '' ELSE ' OR ' END || format('%s <= %L::timestamptz', start, due_by)
+            || CASE WHEN r.until = 'infinity' THEN '' ELSE format(' AND %s < %L::timestamptz', collected, r.until) END;
+    END LOOP;
+    RETURN CASE WHEN latest IS NOT NULL THEN format('%s <= %L::timestamptz AND (%s)', start, latest, branches) END;
+END
 $$;
 -- +goose StatementEnd
 
@@ -103,7 +112,7 @@ $$;
 -- +goose StatementBegin
 CREATE FUNCTION retention_kept(key text, held_by text[]) RETURNS text
     LANGUAGE sql STABLE SET search_path FROM CURRENT AS $$
-    SELECT coalesce(format(' AND %s <> ALL (%L)', key, array_agg(DISTINCT h.record)), '')
+    SELECT coalesce(format(' AND %s <> ALL (%L)', key || '::text', array_agg(DISTINCT h.record)), '')
     FROM retention_hold AS h WHERE h.category = ANY (held_by) AND h.until > now()
     HAVING count(*) > 0
 $$;
@@ -245,9 +254,9 @@ $$;
 CREATE FUNCTION open_hold(why text, case_reference text, kind text, what text, ends timestamptz) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
 DECLARE
-    k     record;
-    found bigint;
-    most  interval;
+    k    record;
+    n    bigint;
+    most interval;
 BEGIN
     SELECT * INTO k FROM retention_category() AS c WHERE c.category = kind AND c.held_by <> '{}';
     IF NOT FOUND OR kind IN ('Hold', 'UnconfirmedBooking') THEN
@@ -268,8 +277,8 @@ BEGIN
             ON CONFLICT (category, record, kind, reference) DO UPDATE SET until = least(h.until, excluded.until)',
         kind, k.key, why, case_reference, ends, k.source,
         CASE WHEN kind IN ('AccessLog', 'SessionAddress') THEN 'r.address' ELSE k.key END, what);
-    GET DIAGNOSTICS found = ROW_COUNT;
-    RETURN found;
+    GET DIAGNOSTICS n = ROW_COUNT;
+    RETURN n;
 END
 $$;
 -- +goose StatementEnd
@@ -320,21 +329,25 @@ $$;
 CREATE FUNCTION retention_audit() RETURNS TABLE (category text, period interval, action text, stored bigint, due bigint,
         overdue bigint, oldest timestamptz, removed bigint, purged_at timestamptz, held bigint, next_due timestamptz,
         since timestamptz, suspended_until timestamptz)
-    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path FROM CURRENT AS $$
+    -- What is due lies at one end of an index, whatever statistics from before the purge make of it.
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path FROM CURRENT SET enable_hashjoin = off SET enable_mergejoin = off
+    SET enable_seqscan = off SET enable_bitmapscan = off AS $$
 DECLARE
     k      record;
+    late   text;
+    later  text;
+    kept   text;
     blocks bigint;
 BEGIN
     FOR k IN EXECUTE $q$
-        SELECT c.*, r.period, r.action, r.effective_from, r.suspended_until, p.removed, p.finished_at,
-            coalesce((SELECT count(*) FROM retention_hold AS h WHERE h.category = c.category AND h.until > now()), 0) AS held,
-            retention_kept(c.key, c.held_by) AS kept, retention_due(c.category, c.start, c.collected, false) AS due,
-            retention_due(c.category, c.start, c.collected, true) AS overdue,
-            (SELECT min(n.period) FROM retention_rule AS n WHERE n.category = c.category) AS shortest
+        SELECT c.*, r.period, r.action, r.effective_from, r.suspended_until, p.removed, p.finished_at, coalesce(h.held, 0) AS held, n.shortest,
+            EXISTS (SELECT FROM retention_hold) AS holds
         FROM retention_category() AS c
         LEFT JOIN retention_rule AS r ON r.category = c.category AND r.until = 'infinity'
-        LEFT JOIN LATERAL (SELECT n.removed, n.finished_at FROM purge_run AS n
-            WHERE n.category = c.category AND n.finished_at IS NOT NULL ORDER BY n.finished_at DESC LIMIT 1) AS p ON true
+        LEFT JOIN (SELECT g.category, min(g.period) AS shortest FROM retention_rule AS g GROUP BY 1) AS n ON n.category = c.category
+        LEFT JOIN (SELECT g.category, count(*) AS held FROM retention_hold AS g WHERE g.until > now() GROUP BY 1) AS h ON h.category = c.category
+        LEFT JOIN (SELECT DISTINCT ON (g.category) g.category, g.removed, g.finished_at FROM purge_run AS g
+            WHERE g.finished_at IS NOT NULL ORDER BY g.category, g.finished_at DESC) AS p ON p.category = c.category
         $q$ LOOP
         category := k.category;
         period := k.period;
@@ -351,20 +364,23 @@ BEGIN
         blocks := CASE k.relation WHEN 'access_log'
             THEN (SELECT sum(pg_relation_size(i.inhrelid)) FROM pg_inherits AS i WHERE i.inhparent = 'access_log'::regclass)
             ELSE pg_relation_size(k.relation::regclass) END / 8192;
-        IF k.category = 'AccessLog' AND k.action IS DISTINCT FROM 'Strip' THEN
-            k.condition := 'true';
-        END IF;
-        IF blocks BETWEEN 1 AND 64 THEN
-            EXECUTE format('SELECT count(*), count(*) FILTER (WHERE %1$s%2$s), count(*) FILTER (WHERE %3$s%2$s), min(%4$s) FILTER (WHERE isfinite(%4$s))
-                FROM %5$s WHERE %6$s', coalesce(k.due, 'false'), k.kept, coalesce(k.overdue, 'false'), k.start, k.source, k.condition)
-                INTO stored, due, overdue, oldest;
-        ELSIF blocks > 64 THEN
-            -- A large table is never read as a whole: what is due lies at one end of an index.
-            EXECUTE format('SELECT (SELECT count(*) FROM (SELECT FROM %1$s WHERE %2$s LIMIT 10000) AS n),
-                (SELECT count(*) FROM %1$s WHERE %2$s AND %3$s%5$s), (SELECT count(*) FROM %1$s WHERE %2$s AND %4$s%5$s),
-                (SELECT %6$s FROM %1$s WHERE %2$s AND isfinite(%6$s) ORDER BY %6$s LIMIT 1)',
-                k.source, k.condition, coalesce(k.due, 'false'), coalesce(k.overdue, 'false'), k.kept, k.start)
-                INTO stored, due, overdue, oldest;
+        IF blocks > 0 THEN
+            IF k.category = 'AccessLog' AND k.action IS DISTINCT FROM 'Strip' THEN
+                k.condition := 'true';
+            END IF;
+            late := coalesce(retention_due(k.category, k.start, k.collected, false), 'false');
+            later := coalesce(retention_due(k.category, k.start, k.collected, true), 'false');
+            kept := CASE WHEN k.holds THEN retention_kept(k.key, k.held_by) ELSE '' END;
+            IF blocks <= 64 THEN
+                EXECUTE format('SELECT count(*), count(*) FILTER (WHERE %1$s%2$s), count(*) FILTER (WHERE %3$s%2$s), min(%4$s) FILTER (WHERE isfinite(%4$s))
+                    FROM %5$s WHERE %6$s', late, kept, later, k.start, k.source, k.condition) INTO stored, due, overdue, oldest;
+            ELSE
+                -- A large table is never read as a whole.
+                EXECUTE format('SELECT (SELECT count(*) FROM (SELECT FROM %7$I AS r WHERE %2$s LIMIT 10000) AS n),
+                    (SELECT count(*) FROM %1$s WHERE %2$s AND %3$s%5$s), (SELECT count(*) FROM %1$s WHERE %2$s AND %4$s%5$s),
+                    (SELECT %6$s FROM %1$s WHERE %2$s AND isfinite(%6$s) ORDER BY %6$s LIMIT 1)',
+                    k.source, k.condition, late, later, kept, k.start, k.relation) INTO stored, due, overdue, oldest;
+            END IF;
         END IF;
         next_due := oldest + k.shortest;
         RETURN NEXT;
@@ -377,7 +393,7 @@ $$;
 -- +goose StatementBegin
 CREATE FUNCTION retention_runs() RETURNS jsonb
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path FROM CURRENT AS $$
-    SELECT jsonb_agg(to_jsonb(n)) FROM (
+    SELECT jsonb_agg(n) FROM (
         SELECT min(p.started_at) AS started_at, CASE WHEN bool_and(p.finished_at IS NOT NULL) THEN max(p.finished_at) END AS finished_at,
             sum(p.removed) AS removed
         FROM purge_run AS p WHERE p.category <> 'StorageRewrite' GROUP BY p.run ORDER BY 1 DESC LIMIT 5) AS n

@@ -25,16 +25,20 @@ CREATE TABLE IF NOT EXISTS {{.Schema}}.retention_rule (
 );
 COMMENT ON TABLE {{.Schema}}.retention_rule IS '{"None": ["category", "start_event", "period", "action", "tolerance", "effective_from", "until", "suspended_until"]}';
 GRANT SELECT ON {{.Schema}}.retention_rule TO {{.Owner.Ident}}, {{.Backup.Ident}};
+{{if not .Fresh -}}
 {{- /* A rule that is gone goes on binding what was collected under it. */}}
 UPDATE {{.Schema}}.retention_rule SET until = now() WHERE until = 'infinity'
     AND category <> ALL (ARRAY[{{range $n, $r := .Rules}}{{if $n}}, {{end}}{{$r.Category}}{{end}}]::text[]);
+{{end -}}
 {{if .Rules -}}
+{{if not .Fresh -}}
 {{- /* A longer period begins to bind an hour late: until then an instance may still show the shorter one. */}}
 {{template "wanted" .}}UPDATE {{.Schema}}.retention_rule AS r SET until = now() + interval '1 hour' FROM wanted AS w
     WHERE r.category = w.category AND r.until = 'infinity' AND r.period < w.period;
 {{- /* A shorter one binds everything, so that the longer promises before it are nobody's any more. */}}
 {{template "wanted" .}}DELETE FROM {{.Schema}}.retention_rule AS r USING wanted AS w
     WHERE r.category = w.category AND (r.period > w.period OR r.period = w.period AND r.until <> 'infinity');
+{{end -}}
 {{template "wanted" .}}INSERT INTO {{.Schema}}.retention_rule AS r (category, start_event, period, action, tolerance, suspended_until)
     SELECT w.category, w.start_event, w.period, w.action, make_interval(secs => {{.ToleranceSeconds}}), {{.SuspendedUntil}}::timestamptz FROM wanted AS w
     ON CONFLICT (category, until) DO UPDATE SET start_event = excluded.start_event,
@@ -42,6 +46,8 @@ UPDATE {{.Schema}}.retention_rule SET until = now() WHERE until = 'infinity'
     WHERE (r.start_event, r.action, r.tolerance, r.suspended_until)
         IS DISTINCT FROM (excluded.start_event, excluded.action, excluded.tolerance, excluded.suspended_until);
 {{end -}}
+{{if not .Fresh -}}
 {{- /* Whatever has ended keeps to today's tolerance and pause. */ -}}
 UPDATE {{.Schema}}.retention_rule AS r SET tolerance = make_interval(secs => {{.ToleranceSeconds}}), suspended_until = {{.SuspendedUntil}}::timestamptz
     WHERE (r.tolerance, r.suspended_until) IS DISTINCT FROM (make_interval(secs => {{.ToleranceSeconds}}), {{.SuspendedUntil}}::timestamptz);
+{{end -}}
