@@ -5,6 +5,7 @@ package demo
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -97,6 +98,10 @@ func (i *Installation) unsettled(ctx context.Context) ([]string, error) {
 			waiting = append(waiting, fmt.Sprintf("%s/%s: %s: %s", tenant.Namespace, tenant.Name, kind, why))
 			break
 		}
+		// Replicas answer before the way to them does: a visitor comes through the ingress.
+		if err := i.visit(ctx, tenant); err != nil {
+			waiting = append(waiting, fmt.Sprintf("%s/%s: the site: %v", tenant.Namespace, tenant.Name, err))
+		}
 	}
 	return waiting, nil
 }
@@ -147,6 +152,33 @@ func (i *Installation) plainURL(tenant *v1alpha1.BookingTenant) string {
 		return ""
 	}
 	return fmt.Sprintf("http://%s:%d/", tenant.Spec.Instance.Hosts[0], ingress.HTTPPort)
+}
+
+// visit asks for the site's first page as a browser on this machine would. Browsers know that names under .localhost
+// lead to loopback; Go does not.
+func (i *Installation) visit(ctx context.Context, tenant *v1alpha1.BookingTenant) error {
+	ingress, found := i.Cluster.Endpoints().Ingress(tenant.Spec.RegionRef.Name)
+	if !found || len(tenant.Spec.Instance.Hosts) == 0 {
+		return nil
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("http://127.0.0.1:%d/", ingress.HTTPPort), nil)
+	if err != nil {
+		return err
+	}
+	request.Host = string(tenant.Spec.Instance.Hosts[0])
+	visitor := http.Client{
+		Timeout:       5 * time.Second,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	response, err := visitor.Do(request)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = response.Body.Close() }()
+	if response.StatusCode >= http.StatusBadRequest {
+		return fmt.Errorf("it answers %s through the ingress", response.Status)
+	}
+	return nil
 }
 
 // rollOut waits until the Deployments of config/default run what was applied. When that changed something, verdicts

@@ -5,6 +5,7 @@ package operator_test
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -27,7 +28,18 @@ var _ = Describe("A new tenant", func() {
 		Expect(status.Database).To(Equal(&v1alpha1.DatabasePlacement{Server: "pg-1", Name: w.database(), Schema: dataIDOf(tenant)}))
 		Expect(status.Compliance.ValidUntil.Time).To(BeTemporally(">", status.Compliance.CheckedAt.Time))
 		Expect(status.Retention.Overdue).To(HaveValue(BeZero()))
-		Expect(status.Retention.Categories).To(HaveLen(6))
+		enforced := map[v1alpha1.Category]time.Duration{}
+		for _, c := range status.Retention.Categories {
+			Expect(c.Overdue).To(HaveValue(BeZero()), "%s", c.Category)
+			enforced[c.Category], _ = c.Period.Duration()
+		}
+		for _, rule := range w.policy.Spec.Rules {
+			if rule.Category != v1alpha1.CategoryTenantData {
+				period, err := rule.Period.Duration()
+				Expect(err).NotTo(HaveOccurred())
+				Expect(enforced).To(HaveKeyWithValue(rule.Category, period))
+			}
+		}
 		Expect(status.Backup.Last).NotTo(BeNil())
 		Expect(status.Backup.Stores).To(HaveLen(3))
 		Expect(status.Residency.Nodes).To(Equal([]v1alpha1.NodeEvidence{{Name: w.name + "-trusted", Value: w.name, Trusted: metav1.ConditionTrue, Pods: 2}}))
