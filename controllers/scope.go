@@ -37,6 +37,12 @@ type scope struct {
 	available     int32
 	evidence      compliance.Evidence
 	findings      []compliance.Finding
+
+	// strays are running pods on untrusted nodes; evictions is what was done about them, blocked when it was refused.
+	strays    []stray
+	evictions map[stray]v1alpha1.IncidentAction
+	blocked   bool
+	history   compliance.History
 }
 
 // load reads tenant, policy, region and neighbours from the cache; nil when the tenant is gone.

@@ -61,6 +61,7 @@ func (r *TenantReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctr
 	s.fail(err)
 	r.observe(ctx, s)
 	r.judge(s)
+	r.evict(ctx, s)
 	if err := r.report(ctx, s); err != nil {
 		return ctrl.Result{}, err
 	}
@@ -142,6 +143,9 @@ func (r *TenantReconciler) judge(s *scope) {
 
 // renewal is when the verdict must be renewed or the agreement begins or ends.
 func (r *TenantReconciler) renewal(s *scope) time.Duration {
+	if s.blocked {
+		return retryEviction
+	}
 	midnight := s.now.UTC().Truncate(24 * time.Hour).Add(24 * time.Hour).Sub(s.now)
 	return min(r.MaxEvidenceAge/2, midnight+time.Second)
 }

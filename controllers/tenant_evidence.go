@@ -18,7 +18,13 @@ func reportEvidence(s *scope) {
 		return
 	}
 	status := &s.tenant.Status
+	var known []v1alpha1.Incident
+	if status.Residency != nil {
+		known = status.Residency.Incidents
+	}
+	s.history = s.chronicle(known)
 	status.Residency = residencyStatus(s)
+	status.Residency.Incidents = s.history.All
 	status.Retention = retentionStatus(s)
 	status.Backup = backupStatus(s)
 }

@@ -75,11 +75,11 @@ func (r *TenantReconciler) placements(ctx context.Context, p *plan.Plan, s *scop
 			})
 		}
 	}
-	pods, err := r.podPlacements(ctx, p)
+	pods, err := r.podPlacements(ctx, p, s)
 	return append(placements, pods...), err
 }
 
-func (r *TenantReconciler) podPlacements(ctx context.Context, p *plan.Plan) ([]compliance.Placement, error) {
+func (r *TenantReconciler) podPlacements(ctx context.Context, p *plan.Plan, s *scope) ([]compliance.Placement, error) {
 	pods := &corev1.PodList{}
 	if err := r.List(ctx, pods, client.MatchingLabels{resources.LabelDataID: p.DataID}, client.UnsafeDisableDeepCopy); err != nil {
 		return nil, fmt.Errorf("listing pods: %w", err)
@@ -90,15 +90,37 @@ func (r *TenantReconciler) podPlacements(ctx context.Context, p *plan.Plan) ([]c
 		if pod.Spec.NodeName == "" {
 			continue
 		}
-		node := &corev1.Node{}
-		if err := r.Get(ctx, client.ObjectKey{Name: pod.Spec.NodeName}, node); client.IgnoreNotFound(err) != nil {
+		value, err := r.placeOf(ctx, pod, p.Region.NodeLabel)
+		if err != nil {
 			return nil, err
 		}
-		placements = append(placements, compliance.Placement{
-			What: "Pod " + pod.Namespace + "/" + pod.Name, Bound: true, Node: pod.Spec.NodeName, NodeValue: node.Labels[p.Region.NodeLabel],
-		})
+		key := client.ObjectKeyFromObject(pod)
+		placement := compliance.Placement{What: podName(key), Bound: true, Node: pod.Spec.NodeName, NodeValue: value}
+		placements = append(placements, placement)
+		if placement.Foreign(&p.Region) && !finished(pod) && pod.DeletionTimestamp == nil {
+			s.strays = append(s.strays, stray{key, pod.Spec.NodeName})
+		}
 	}
 	return placements, nil
+}
+
+// placeOf is the value of the region's label on the pod's node. Of a node that is gone, as after an upgrade, and of
+// a pod that has finished, as a job's, it is what Kubernetes copied onto the pod when it was bound: later labels say
+// nothing of where the data was.
+func (r *TenantReconciler) placeOf(ctx context.Context, pod *corev1.Pod, label string) (string, error) {
+	node := &corev1.Node{}
+	err := r.Get(ctx, client.ObjectKey{Name: pod.Spec.NodeName}, node)
+	if client.IgnoreNotFound(err) != nil {
+		return "", err
+	}
+	if copied, found := pod.Labels[label]; found && (err != nil || finished(pod)) {
+		return copied, nil
+	}
+	return node.Labels[label], nil
+}
+
+func finished(pod *corev1.Pod) bool {
+	return pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
 }
 
 // bound tells whether a pod template may run on trusted nodes only: every term of its required node affinity, of

@@ -38,6 +38,7 @@ func (r *TenantReconciler) report(ctx context.Context, s *scope) error {
 	}
 	statusWrites.Inc()
 	r.announce(s, before)
+	r.tellIncidents(s)
 	return nil
 }
 

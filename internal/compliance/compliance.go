@@ -109,6 +109,8 @@ type Finding struct {
 	ValidUntil time.Time
 	// Violations behind a finding of False that are incidents of their own.
 	Violations []Violation
+	// Unsure is set when a part of the claim is unknown, so that what is not complained of is not seen mended either.
+	Unsure bool
 }
 
 // Violation is one breach, named so that it can be told from others and found healed.
@@ -143,7 +145,7 @@ func Expire(why string) []Finding {
 		v1alpha1.ConditionNoticeConsistent}
 	findings := make([]Finding, 0, len(types)+1)
 	for _, t := range types {
-		findings = append(findings, Finding{Type: t, Status: metav1.ConditionUnknown, Reason: v1alpha1.ReasonEvidenceStale, Message: why})
+		findings = append(findings, Finding{Type: t, Status: metav1.ConditionUnknown, Reason: v1alpha1.ReasonEvidenceStale, Message: why, Unsure: true})
 	}
 	return append(findings, summarize(findings))
 }
@@ -208,6 +210,7 @@ func join(kind string, parts ...Finding) Finding {
 		if !part.ValidUntil.IsZero() {
 			joined.support(part.ValidUntil)
 		}
+		joined.Unsure = joined.Unsure || part.Status != metav1.ConditionTrue && part.Status != metav1.ConditionFalse
 		joined.Violations = append(joined.Violations, part.Violations...)
 		if rank[part.Status] > rank[joined.Status] {
 			joined.Status, joined.Reason, messages = part.Status, part.Reason, nil

@@ -31,6 +31,19 @@ func TestResidencyIsWhatTheNodesUnderPodsShow(t *testing.T) {
 		"two strays are both named": {func(_ *plan.Plan, e *compliance.Evidence) {
 			e.Placements.Value[1].NodeValue, e.Placements.Value[2].NodeValue = "de", "fr"
 		}, metav1.ConditionFalse, v1alpha1.ReasonForeignNode, []string{"node ch-1", "node li-1"}},
+		"foreign bindings go through": {func(_ *plan.Plan, e *compliance.Evidence) { e.Wall.Value.Open = "node de-1 was not refused" }, metav1.ConditionFalse, v1alpha1.ReasonAdmissionOpen,
+			[]string{"node de-1 was not refused"}},
+		"foreign bindings go through and nobody knows where pods run": {func(_ *plan.Plan, e *compliance.Evidence) {
+			e.Wall.Value.Open, e.Placements.Err = "node de-1 was not refused", errors.New("no answer")
+		}, metav1.ConditionFalse, v1alpha1.ReasonAdmissionOpen, []string{"node de-1 was not refused"}},
+		"below Kubernetes 1.35": {func(_ *plan.Plan, e *compliance.Evidence) { e.Wall.Value.Untried = "labels are not copied" }, metav1.ConditionUnknown, v1alpha1.ReasonNoEvidence,
+			[]string{"labels are not copied"}},
+		"wall never tried": {func(_ *plan.Plan, e *compliance.Evidence) { e.Wall.At = time.Time{} }, metav1.ConditionUnknown, v1alpha1.ReasonNoEvidence,
+			[]string{"whether foreign bindings are refused has not been measured yet"}},
+		"wall tried too long ago": {func(_ *plan.Plan, e *compliance.Evidence) { e.Wall.At = ago(11 * time.Minute) }, metav1.ConditionUnknown, v1alpha1.ReasonEvidenceStale,
+			[]string{"too long ago"}},
+		"wall could not be tried": {func(_ *plan.Plan, e *compliance.Evidence) { e.Wall.Err = errors.New("no answer") }, metav1.ConditionUnknown, v1alpha1.ReasonMeasurementFailed,
+			[]string{"no answer"}},
 		"nothing exists yet": {func(_ *plan.Plan, e *compliance.Evidence) { e.Placements.Value = nil }, metav1.ConditionUnknown, v1alpha1.ReasonNoEvidence, []string{"exists yet"}},
 		"never measured": {func(_ *plan.Plan, e *compliance.Evidence) { e.Placements.At = time.Time{} }, metav1.ConditionUnknown, v1alpha1.ReasonNoEvidence,
 			[]string{"has not been measured yet"}},

@@ -15,12 +15,10 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/termintreu/termintreu/api/v1alpha1"
 	"github.com/termintreu/termintreu/internal/backup"
-	"github.com/termintreu/termintreu/internal/operator"
 	"github.com/termintreu/termintreu/internal/plan"
 	"github.com/termintreu/termintreu/internal/postgres"
 	"github.com/termintreu/termintreu/internal/retention"
@@ -78,11 +76,7 @@ func pod(ctx context.Context, d *appsv1.Deployment, name, node string) *corev1.P
 // schedule plays the scheduler, under whose name alone the wall lets a pod meet its node.
 func schedule(ctx context.Context, pod *corev1.Pod, node string) {
 	GinkgoHelper()
-	config := rest.CopyConfig(cluster)
-	config.Impersonate = rest.ImpersonationConfig{UserName: "system:kube-scheduler", Groups: []string{"system:authenticated"}}
-	scheduler, err := client.New(config, client.Options{Scheme: operator.Scheme()})
-	Expect(err).NotTo(HaveOccurred())
-	Expect(scheduler.SubResource("binding").Create(ctx, pod, &corev1.Binding{Target: corev1.ObjectReference{Kind: "Node", Name: node}})).To(Succeed())
+	Expect(impersonating("system:kube-scheduler").SubResource("binding").Create(ctx, pod, &corev1.Binding{Target: corev1.ObjectReference{Kind: "Node", Name: node}})).To(Succeed())
 }
 
 // relabel moves a node to another place, as one of the administrators the region names.

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"github.com/termintreu/termintreu/api/v1alpha1"
+	"github.com/termintreu/termintreu/internal/compliance"
+)
+
+// retryEviction is how soon a blocked eviction is tried again.
+const retryEviction = 10 * time.Second
+
+// stray is a running pod on a node its region does not trust.
+type stray struct {
+	pod  client.ObjectKey
+	node string
+}
+
+// evict takes pods from nodes the region does not trust, through the Eviction API, so that a PodDisruptionBudget keeps
+// the last replica that answers until another one does. What blocks is reported and tried again.
+func (r *TenantReconciler) evict(ctx context.Context, s *scope) {
+	if s.input.Region == nil || s.input.Region.Spec.Drift == v1alpha1.DriftReport {
+		return
+	}
+	s.evictions = map[stray]v1alpha1.IncidentAction{}
+	for _, stray := range s.strays {
+		pod := &corev1.Pod{}
+		pod.Namespace, pod.Name = stray.pod.Namespace, stray.pod.Name
+		err := r.SubResource("eviction").Create(ctx, pod, &policyv1.Eviction{})
+		switch {
+		case err == nil, apierrors.IsNotFound(err):
+			s.evictions[stray] = v1alpha1.IncidentEvicted
+		default:
+			s.evictions[stray], s.blocked = v1alpha1.IncidentEvictionBlocked, true
+			log.FromContext(ctx).Error(err, "eviction from an untrusted node is blocked", "pod", stray.pod, "node", stray.node)
+		}
+	}
+}
+
+// chronicle carries the incidents in status on.
+func (s *scope) chronicle(known []v1alpha1.Incident) compliance.History {
+	actions := map[compliance.Violation]v1alpha1.IncidentAction{}
+	for _, f := range s.findings {
+		for _, v := range f.Violations {
+			for stray, action := range s.evictions {
+				if v.Where == stray.node && v.What == podName(stray.pod) {
+					actions[v] = action
+				}
+			}
+		}
+	}
+	return compliance.Chronicle(known, s.findings, actions, s.now)
+}
+
+// tellIncidents gives an event for each incident that began or ended: it outlasts the history in status.
+func (r *TenantReconciler) tellIncidents(s *scope) {
+	tell := func(kind, reason, format string, args ...any) {
+		note := fmt.Sprintf(format, args...)
+		r.Recorder.Eventf(s.tenant, nil, kind, reason, "Judge", "%s", note[:min(len(note), 1000)])
+	}
+	for _, incident := range s.history.Opened {
+		tell(corev1.EventTypeWarning, incident.Reason, "%s (%s)", incident.Message, incident.Action)
+	}
+	for _, incident := range s.history.Healed {
+		tell(corev1.EventTypeNormal, "IncidentHealed", "%s %s: %s no longer", incident.Reason, incident.Where, incident.What)
+	}
+}
+
+func podName(key client.ObjectKey) string { return "Pod " + key.Namespace + "/" + key.Name }
