@@ -249,7 +249,7 @@ $$;
 -- open_hold keeps records past their period until a date, for a restriction (Art. 18 GDPR) or an abuse case (A3), and
 -- gives the number of records found. what is an appointment for the categories that hang on one, an address for
 -- AccessLog and SessionAddress, else the number of the record. The app cannot open one: whoever can keep data can
--- undo its deletion.
+-- undo its deletion. Opening one again can only end it sooner, and a case that has ended is not opened twice.
 -- +goose StatementBegin
 CREATE FUNCTION open_hold(why text, case_reference text, kind text, what text, ends timestamptz) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
@@ -274,7 +274,9 @@ BEGIN
     END IF;
     EXECUTE format('INSERT INTO retention_hold AS h (category, record, kind, reference, until)
             SELECT DISTINCT %L, %s::text, %L, %L, %L::timestamptz FROM %s WHERE %s = %L
-            ON CONFLICT (category, record, kind, reference) DO UPDATE SET until = least(h.until, excluded.until)',
+            ON CONFLICT (category, record, kind, reference) DO UPDATE
+                SET until = CASE WHEN h.until <= now() THEN excluded.until ELSE least(h.until, excluded.until) END
+                WHERE h.kind = ''Restriction'' OR h.until > now()',
         kind, k.key, why, case_reference, ends, k.source,
         CASE WHEN kind IN ('AccessLog', 'SessionAddress') THEN 'r.address' ELSE k.key END, what);
     GET DIAGNOSTICS n = ROW_COUNT;
