@@ -13,6 +13,7 @@ var commands = []func() *cobra.Command{
 	newExpire,
 	newOperator,
 	newSentinel,
+	newLintNotice,
 }
 
 // New gives the root command. Errors are returned, not printed, so that main decides the exit code.
