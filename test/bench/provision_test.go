@@ -79,9 +79,6 @@ func (c *cluster) provision(tb testing.TB, o *operatorProcess, key v1alpha1.AgeR
 	tb.Helper()
 	ctx, cancel := context.WithCancel(tb.Context())
 	defer cancel()
-	watcher, err := c.client.Watch(ctx, &v1alpha1.BookingTenantList{})
-	must(tb, err)
-	defer watcher.Stop()
 	waiting, left := map[string]bool{}, make(chan string, 1)
 	for i := range n {
 		waiting[fmt.Sprintf("site-%d", first+i)] = true
@@ -89,20 +86,9 @@ func (c *cluster) provision(tb testing.TB, o *operatorProcess, key v1alpha1.AgeR
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		for event := range watcher.ResultChan() {
-			tenant, ok := event.Object.(*v1alpha1.BookingTenant)
-			if ok && provisioned(tenant) {
-				delete(waiting, tenant.Name)
-			} else if ok && tenant.Status.ObservedGeneration > 0 {
-				select {
-				case <-left:
-				default:
-				}
-				left <- fmt.Sprintf("%s: %+v", tenant.Name, tenant.Status.Conditions)
-			}
-			if len(waiting) == 0 {
-				return
-			}
+		// The API server ends watches as it likes; a new one begins with what there is.
+		for len(waiting) > 0 && ctx.Err() == nil {
+			c.watchTenants(ctx, waiting, left)
 		}
 	}()
 	c.createTenants(tb, key, first, n)
@@ -118,6 +104,32 @@ func (c *cluster) provision(tb testing.TB, o *operatorProcess, key v1alpha1.AgeR
 	case err := <-o.exited:
 		o.exited <- err
 		tb.Fatalf("the operator ended: %v", err)
+	}
+}
+
+// watchTenants takes from waiting what is provisioned, until nothing is left or the watch ends; left has the last seen
+// that was not done.
+func (c *cluster) watchTenants(ctx context.Context, waiting map[string]bool, left chan string) {
+	watcher, err := c.client.Watch(ctx, &v1alpha1.BookingTenantList{})
+	if err != nil {
+		return
+	}
+	defer watcher.Stop()
+	for event := range watcher.ResultChan() {
+		tenant, ok := event.Object.(*v1alpha1.BookingTenant)
+		switch {
+		case ok && provisioned(tenant):
+			delete(waiting, tenant.Name)
+		case ok && tenant.Status.ObservedGeneration > 0:
+			select {
+			case <-left:
+			default:
+			}
+			left <- fmt.Sprintf("%s: %+v", tenant.Name, tenant.Status.Conditions)
+		}
+		if len(waiting) == 0 {
+			return
+		}
 	}
 }
 
