@@ -17,8 +17,13 @@ import (
 	"github.com/termintreu/termintreu/internal/compliance"
 )
 
-// retryEviction is how soon a blocked eviction is tried again.
-const retryEviction = 10 * time.Second
+const (
+	// retryEviction is how soon a blocked eviction is tried again.
+	retryEviction = 10 * time.Second
+	// evictionTimeout ends the client's own patience: it would wait and ask again for minutes while a budget blocks,
+	// and the incident must be told at once.
+	evictionTimeout = 3 * time.Second
+)
 
 // stray is a running pod on a node its region does not trust.
 type stray struct {
@@ -36,7 +41,7 @@ func (r *TenantReconciler) evict(ctx context.Context, s *scope) {
 	for _, stray := range s.strays {
 		pod := &corev1.Pod{}
 		pod.Namespace, pod.Name = stray.pod.Namespace, stray.pod.Name
-		err := r.SubResource("eviction").Create(ctx, pod, &policyv1.Eviction{})
+		err := r.evictOne(ctx, pod)
 		switch {
 		case err == nil, apierrors.IsNotFound(err):
 			s.evictions[stray] = v1alpha1.IncidentEvicted
@@ -45,6 +50,12 @@ func (r *TenantReconciler) evict(ctx context.Context, s *scope) {
 			log.FromContext(ctx).Error(err, "eviction from an untrusted node is blocked", "pod", stray.pod, "node", stray.node)
 		}
 	}
+}
+
+func (r *TenantReconciler) evictOne(ctx context.Context, pod *corev1.Pod) error {
+	ctx, cancel := context.WithTimeout(ctx, evictionTimeout)
+	defer cancel()
+	return r.SubResource("eviction").Create(ctx, pod, &policyv1.Eviction{})
 }
 
 // chronicle carries the incidents in status on.

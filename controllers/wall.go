@@ -20,8 +20,12 @@ import (
 	"github.com/termintreu/termintreu/internal/resources"
 )
 
-// trialName is the pod and, where no other node exists, the node of a trial; neither exists.
-const trialName = "termintreu-admission-trial"
+const (
+	// trialName is the pod and, where no other node exists, the node of a trial; neither exists.
+	trialName = "termintreu-admission-trial"
+	// raising is how long the API server may take to heed the policies of a new region.
+	raising = 30 * time.Second
+)
 
 // copiedLabels are those Kubernetes copies from a node onto a Binding (since 1.35); no other can be seen there.
 var copiedLabels = []string{corev1.LabelTopologyRegion, corev1.LabelTopologyZone}
@@ -36,6 +40,10 @@ func (m *Measurer) tryWall(ctx context.Context, region *v1alpha1.DataRegion) {
 	wall, err := m.trial(ctx, region)
 	if err != nil {
 		log.FromContext(ctx).Error(err, "trying the admission policies failed", "region", region.Name)
+	}
+	// A wall that is being put up is no breach yet; it is not known to stand either.
+	if wall.Open != "" && (m.Book.Wall(region.Name).At.IsZero() || started.Sub(region.CreationTimestamp.Time) < raising) {
+		wall = compliance.Wall{Untried: "the admission policies are not known to stand yet: " + wall.Open}
 	}
 	m.Book.PutWall(region.Name, compliance.Sample[compliance.Wall]{Value: wall, At: started, Err: err})
 }
