@@ -16,14 +16,16 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/termintreu/termintreu/api/v1alpha1"
+	"github.com/termintreu/termintreu/hack/cluster"
 	"github.com/termintreu/termintreu/internal/resources"
 )
 
 const (
 	// extraPrefix marks everything tests make for themselves, so that the next run finds what a killed one left.
 	extraPrefix = "e2e-"
-	// extraLabel marks nodes of extra regions, beside the label of their real region.
-	extraLabel = "e2e.termintreu.test/region"
+	// extraLabel marks nodes of extra regions, beside the label of their real region: admission sees no label but
+	// region and zone.
+	extraLabel = cluster.ZoneLabel
 )
 
 // extra is a tenant of a test's own in a region of its own, on servers of region ch.
@@ -82,6 +84,16 @@ func (e *extra) create(ctx context.Context) {
 // trust makes a node one of the extra region's.
 func (e *extra) trust(ctx context.Context, node string) { labelNode(ctx, node, extraLabel, e.name) }
 
+// zoneOf a node before a test took it.
+func zoneOf(node string) string {
+	for _, n := range cluster.DefaultSpec(*dir).Nodes {
+		if n.Name == node {
+			return n.Labels[cluster.ZoneLabel]
+		}
+	}
+	return ""
+}
+
 // sweep removes what an earlier run left and lets go what it held.
 func sweep(ctx context.Context) {
 	GinkgoHelper()
@@ -123,7 +135,7 @@ func remove(ctx context.Context, name string) {
 	nodes := &corev1.NodeList{}
 	Expect(kube.List(ctx, nodes, client.MatchingLabels{extraLabel: name})).To(Succeed())
 	for _, node := range nodes.Items {
-		labelNode(ctx, node.Name, extraLabel, "")
+		labelNode(ctx, node.Name, extraLabel, zoneOf(node.Name))
 	}
 	for _, object := range []client.Object{
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name + "-platform"}},

@@ -42,6 +42,7 @@ var _ = Describe("Tampering", Label("tamper"), func() {
 		start = time.Now()
 		settled(ctx, awo)
 		noticed("from the label's return to Compliant=True", start)
+		expectHealed(ctx, awo, "de-1", v1alpha1.ReasonForeignNode)
 	})
 
 	It("with the affinity of a Deployment is undone", func(ctx SpecContext) {
