@@ -40,6 +40,9 @@ func (r *DataRegionReconciler) Reconcile(ctx context.Context, req ctrl.Request) 
 	}
 	if region.Status.ObservedGeneration != region.Generation {
 		r.kick()
+	} else if !r.measured(region) {
+		// An operator that has just started has nothing to say against what the last one saw.
+		return ctrl.Result{RequeueAfter: firstLook}, nil
 	}
 	before := region.DeepCopy()
 	failure := r.applyShared(ctx, region)
@@ -54,6 +57,20 @@ func (r *DataRegionReconciler) Reconcile(ctx context.Context, req ctrl.Request) 
 		}
 	}
 	return ctrl.Result{RequeueAfter: r.Interval}, failure
+}
+
+// measured tells whether this process has looked at every database and store of the region.
+func (r *DataRegionReconciler) measured(region *v1alpha1.DataRegion) bool {
+	for _, server := range region.Spec.DatabaseServers {
+		for _, database := range server.Databases {
+			if r.Book.Audit(plan.DatabaseKey{Region: region.Name, Server: server.Name, Database: database}).At.IsZero() {
+				return false
+			}
+		}
+	}
+	return !slices.ContainsFunc(region.Spec.BackupStores, func(store v1alpha1.BackupStore) bool {
+		return r.Book.Listing(evidence.StoreKey{Region: region.Name, Store: store.Name}).At.IsZero()
+	})
 }
 
 // kick never waits: one pending request for a measurement is enough.
