@@ -54,7 +54,7 @@ type CategoryAudit struct {
 	Uncovered bool
 	Period    time.Duration
 	Action    v1alpha1.Action
-	// Rows stored, counted up to 10,000; of AccessLog under Strip only those that still hold an address or a user agent.
+	// Rows stored, a large table's counted up to 1,000; of AccessLog under Strip only those that still hold an address or a user agent.
 	Rows int64
 	// Due records are past their period; Overdue ones are past the tolerance too. Neither counts what a hold keeps.
 	Due, Overdue int64

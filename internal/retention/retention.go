@@ -196,7 +196,7 @@ type Due struct {
 	// Period is zero and Action empty when no rule covers the category.
 	Period time.Duration
 	Action v1alpha1.Action
-	// Stored records, counted up to 10,000, and those past their period that no hold keeps.
+	// Stored records, a large table's counted up to 1,000, and those past their period that no hold keeps.
 	Stored, Due int64
 	// Held is the number of holds.
 	Held int64

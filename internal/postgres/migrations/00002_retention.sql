@@ -122,7 +122,7 @@ $$;
 -- period. Records others hold locked are left for the next run. run is the caller's name for one whole purge.
 -- +goose StatementBegin
 CREATE FUNCTION purge(kind text, batch integer, sweep uuid) RETURNS bigint
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off AS $$
 DECLARE
     k      record;
     due    text;
@@ -324,7 +324,7 @@ $$;
 -- +goose StatementEnd
 
 -- retention_audit counts, per category the schema stores, records and start events, and gives nothing of a person.
--- period, action and since are null where no rule covers the category; stored counts up to 10000; due is past the period,
+-- period, action and since are null where no rule covers the category; stored counts a large table up to 1000; due is past the period,
 -- overdue past the tolerance too, both without what holds keep; next_due is the earliest moment one can fall due.
 -- Every statement is dynamic: the plans of a thousand schemas must not stay in the memory of the audit's session.
 -- +goose StatementBegin
@@ -333,7 +333,7 @@ CREATE FUNCTION retention_audit() RETURNS TABLE (category text, period interval,
         since timestamptz, suspended_until timestamptz)
     -- What is due lies at one end of an index, whatever statistics from before the purge make of it.
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path FROM CURRENT SET enable_hashjoin = off SET enable_mergejoin = off
-    SET enable_seqscan = off SET enable_bitmapscan = off AS $$
+    SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off SET max_parallel_workers_per_gather = 0 AS $$
 DECLARE
     k      record;
     late   text;
@@ -378,7 +378,7 @@ BEGIN
                     FROM %5$s WHERE %6$s', late, kept, later, k.start, k.source, k.condition) INTO stored, due, overdue, oldest;
             ELSE
                 -- A large table is never read as a whole.
-                EXECUTE format('SELECT (SELECT count(*) FROM (SELECT FROM %7$I AS r WHERE %2$s LIMIT 10000) AS n),
+                EXECUTE format('SELECT (SELECT count(*) FROM (SELECT FROM %7$I AS r WHERE %2$s LIMIT 1000) AS n),
                     (SELECT count(*) FROM %1$s WHERE %2$s AND %3$s%5$s), (SELECT count(*) FROM %1$s WHERE %2$s AND %4$s%5$s),
                     (SELECT %6$s FROM %1$s WHERE %2$s AND isfinite(%6$s) ORDER BY %6$s LIMIT 1)',
                     k.source, k.condition, late, later, kept, k.start, k.relation) INTO stored, due, overdue, oldest;
