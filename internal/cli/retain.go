@@ -3,14 +3,18 @@
 package cli
 
 import (
+	"context"
+	"fmt"
+	"io"
 	"log/slog"
+	"os"
 	"os/signal"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/termintreu/termintreu/internal/postgres"
+	"github.com/termintreu/termintreu/api/v1alpha1"
 	"github.com/termintreu/termintreu/internal/retention"
 	"github.com/termintreu/termintreu/internal/settings"
 )
@@ -29,30 +33,10 @@ func newRetain() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 			defer stop()
-			document, err := settings.Read[settings.Retain](file)
-			if err != nil {
-				return err
-			}
-			login, err := settings.ReadCredentials(credentials)
-			if err != nil {
-				return err
-			}
-			if options.Config, err = postgres.OperandConfig(document.Database, login); err != nil {
-				return err
-			}
-			if dryRun {
-				due, err := retention.DryRun(ctx, options.Config)
-				if err != nil {
-					return err
-				}
-				return retention.PrintDue(cmd.OutOrStdout(), due)
-			}
-			options.Log = slog.New(slog.NewJSONHandler(cmd.ErrOrStderr(), nil))
-			report, err := retention.Run(ctx, options)
-			if printing := report.Print(cmd.OutOrStdout()); err == nil {
-				err = printing
-			}
-			return err
+			return withRetention(file, credentials, func(found retention.Options) error {
+				options.Config, options.RewriteEvery = found.Config, found.RewriteEvery
+				return runRetain(ctx, cmd, options, dryRun)
+			})
 		},
 	}
 	flags := command.Flags()
@@ -62,4 +46,38 @@ func newRetain() *cobra.Command {
 	flags.IntVar(&options.BatchSize, "batch-size", retention.DefaultBatchSize, "most records of one transaction")
 	flags.DurationVar(&options.TimeBudget, "time-budget", 10*time.Minute, "begin no further batch after this time; 0 means no limit")
 	return command
+}
+
+func runRetain(ctx context.Context, cmd *cobra.Command, options retention.Options, dryRun bool) error {
+	if dryRun {
+		due, err := retention.DryRun(ctx, options.Config)
+		if err != nil {
+			return err
+		}
+		return retention.PrintDue(cmd.OutOrStdout(), due)
+	}
+	options.Log = slog.New(slog.NewJSONHandler(cmd.ErrOrStderr(), nil))
+	if file, ok := cmd.ErrOrStderr().(*os.File); ok && isTerminal(file) {
+		options.Log, options.Progress = nil, progress(file)
+	}
+	report, err := retention.Run(ctx, options)
+	if printing := report.Print(cmd.OutOrStdout()); err == nil {
+		err = printing
+	}
+	return err
+}
+
+func isTerminal(file *os.File) bool {
+	info, err := file.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
+// progress shows a person at a terminal one line that moves.
+func progress(w io.Writer) func(v1alpha1.Category, int64, int64) {
+	return func(category v1alpha1.Category, removed, due int64) {
+		fmt.Fprintf(w, "\r\x1b[K%s: %d of %d", category, removed, due)
+		if removed >= due {
+			fmt.Fprint(w, "\r\x1b[K")
+		}
+	}
 }

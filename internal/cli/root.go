@@ -9,6 +9,8 @@ import "github.com/spf13/cobra"
 var commands = []func() *cobra.Command{
 	newServe,
 	newRetain,
+	newHold,
+	newPolicy,
 	newBackup,
 	newExpire,
 	newOperator,
