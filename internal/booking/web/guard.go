@@ -51,7 +51,7 @@ func (s *Site) guard(next http.Handler) http.Handler {
 		defer s.observe(recorded, r, began)
 		s.headers(w.Header())
 		r.Body = http.MaxBytesReader(recorded, r.Body, maxBody)
-		if r.Method == http.MethodPost && foreign(r) {
+		if r.Method != http.MethodGet && r.Method != http.MethodHead && foreign(r) {
 			tag := locale.Negotiate(r.Header.Get("Accept-Language"), s.Snapshot().Languages)
 			_ = s.message(recorded, &request{r, s.Snapshot(), locale.Get(tag)}, http.StatusForbidden, "foreign.title", "foreign.lead")
 			return
@@ -112,7 +112,7 @@ func route(r *http.Request) string {
 // method is the request's, or "other": clients may invent methods, and metrics must stay few.
 func method(r *http.Request) string {
 	switch r.Method {
-	case http.MethodGet, http.MethodHead, http.MethodPost:
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodDelete:
 		return r.Method
 	}
 	return "other"

@@ -59,6 +59,10 @@ func (s *Site) Handler() http.Handler {
 	mux.HandleFunc("GET /{$}", s.negotiate)
 	mux.HandleFunc("GET "+stylePath, serveStyle)
 	mux.HandleFunc("GET /.well-known/termintreu/notice.json", s.noticeDocument)
+	mux.HandleFunc("GET /api/openapi.json", serveOpenAPI)
+	for pattern, do := range apiRoutes {
+		mux.Handle(pattern, s.api(do))
+	}
 	for pattern, handle := range map[string]handler{
 		"GET /{lang}/{$}":                                       (*Site).home,
 		"GET /{lang}/privacy":                                   (*Site).privacy,
