@@ -42,6 +42,19 @@ func TestRetentionIsWhatTheAuditCounts(t *testing.T) {
 		"the audit leaves contacts out": {func(_ *plan.Plan, e *compliance.Evidence) {
 			e.Retention.Value.Categories = slices.DeleteFunc(e.Retention.Value.Categories, func(c compliance.Category) bool { return c.Category == v1alpha1.CategoryContact })
 		}, metav1.ConditionUnknown, v1alpha1.ReasonNoEvidence, []string{"says nothing of [Contact]"}},
+		"a column nobody classified (M3)": {func(_ *plan.Plan, e *compliance.Evidence) { e.Retention.Value.Unmapped = []string{"contact.birthday"} },
+			metav1.ConditionFalse, v1alpha1.ReasonUncoveredColumn, []string{"no category covers the columns contact.birthday"}},
+		"deletion suspended (SDM 60 P06)": {func(p *plan.Plan, _ *compliance.Evidence) {
+			p.Database.Suspension = &plan.Suspension{Reason: "order 7 O 12/26", Until: ago(-time.Hour)}
+		}, metav1.ConditionFalse, v1alpha1.ReasonSuspended, []string{"deletion is suspended until", "order 7 O 12/26"}},
+		"a suspension that is over": {func(p *plan.Plan, _ *compliance.Evidence) {
+			p.Database.Suspension = &plan.Suspension{Reason: "order 7 O 12/26", Until: ago(time.Hour)}
+		}, metav1.ConditionTrue, v1alpha1.ReasonMeasured, nil},
+		"a database that suspends what no policy does": {contact(func(c *compliance.Category) { until := ago(-time.Hour); c.SuspendedUntil = &until }),
+			metav1.ConditionFalse, v1alpha1.ReasonRuleNotApplied, []string{"Contact: the database suspends deletion"}},
+		"copies nobody can observe": {func(p *plan.Plan, _ *compliance.Evidence) {
+			p.Database.Server.OtherCopies = []v1alpha1.OtherCopy{{Name: "wal", Kind: "WALArchive", Period: "7d"}}
+		}, metav1.ConditionTrue, v1alpha1.ReasonMeasured, []string{"Declared, not observed", "wal 7d"}},
 		"an audit of nothing":   {func(_ *plan.Plan, e *compliance.Evidence) { e.Retention.Value.Categories = nil }, metav1.ConditionUnknown, v1alpha1.ReasonNoEvidence, []string{"no category"}},
 		"never audited":         {func(_ *plan.Plan, e *compliance.Evidence) { e.Retention.At = time.Time{} }, metav1.ConditionUnknown, v1alpha1.ReasonNoEvidence, []string{"not been measured yet"}},
 		"audited too long ago":  {func(_ *plan.Plan, e *compliance.Evidence) { e.Retention.At = ago(time.Hour) }, metav1.ConditionUnknown, v1alpha1.ReasonEvidenceStale, []string{"too long ago"}},
