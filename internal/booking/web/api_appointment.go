@@ -120,8 +120,11 @@ func (s *Site) apiContact(r *request) (int, any, error) {
 	if len(faults) > 0 {
 		return 0, nil, s.apiFaults(r, faults)
 	}
-	s.event("corrected")
-	return http.StatusNoContent, nil, s.Store.Correct(r.Context(), token(r), contact, r.snapshot.Mail != nil)
+	err = s.Store.Correct(r.Context(), token(r), contact, r.snapshot.Mail != nil)
+	if err == nil {
+		s.event("corrected")
+	}
+	return http.StatusNoContent, nil, err
 }
 
 func (s *Site) apiConfirm(r *request) (int, any, error) {
