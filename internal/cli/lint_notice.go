@@ -3,12 +3,10 @@
 package cli
 
 import (
-	"crypto/tls"
 	"crypto/x509"
 	"fmt"
 	"net/http"
 	"os"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -62,6 +60,5 @@ func trusting(bundle string) (*http.Client, error) {
 	if !roots.AppendCertsFromPEM(raw) {
 		return nil, fmt.Errorf("CA bundle %s holds no certificate", bundle)
 	}
-	return &http.Client{Timeout: 15 * time.Second, Transport: &http.Transport{
-		TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}}, nil
+	return lint.Client(roots), nil
 }

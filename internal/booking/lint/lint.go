@@ -7,10 +7,13 @@ package lint
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -39,6 +42,21 @@ type Linter struct {
 	SameSiteOnly bool
 }
 
+// Client makes a client that verifies sites against roots, the system's when nil. Names under localhost lead to this
+// machine whatever the resolver says (RFC 6761), so that a local cluster can be read.
+func Client(roots *x509.CertPool) *http.Client {
+	dialer := &net.Dialer{Timeout: timeout}
+	dial := func(ctx context.Context, network, address string) (net.Conn, error) {
+		host, port, err := net.SplitHostPort(address)
+		if err == nil && strings.HasSuffix(host, ".localhost") {
+			address = net.JoinHostPort("localhost", port)
+		}
+		return dialer.DialContext(ctx, network, address)
+	}
+	return &http.Client{Timeout: timeout, Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, DialContext: dial,
+		TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}}
+}
+
 // run is one reading of one site.
 type run struct {
 	Linter
@@ -55,7 +73,7 @@ func (l Linter) Site(ctx context.Context, address string) ([]Finding, error) {
 		return nil, fmt.Errorf("%q is no web address: write https://host", address)
 	}
 	if l.Client == nil {
-		l.Client = &http.Client{Timeout: timeout}
+		l.Client = Client(nil)
 	}
 	r := &run{Linter: l, base: base, followed: map[string]string{}}
 	if err := r.document(ctx); err != nil {
