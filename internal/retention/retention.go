@@ -21,12 +21,12 @@ import (
 
 const (
 	// DefaultBatchSize is the most records one transaction removes.
-	DefaultBatchSize = 2000
+	DefaultBatchSize = 1000
 	// firstBatch is small, since nobody knows yet how fast the server is.
-	firstBatch = 500
+	firstBatch = 250
 	smallest   = 25
-	// target leaves room below the 300 ms a batch may hold its locks.
-	target  = 150 * time.Millisecond
+	// target leaves room below the 300 ms a batch may hold its locks, on a machine that does other work too.
+	target  = 75 * time.Millisecond
 	closing = 5 * time.Second
 )
 
