@@ -40,6 +40,28 @@ var _ = Describe("Retention", func() {
 		Expect(value[int64](ctx, w, "SELECT count(*) FROM "+schema+".contact")).To(BeZero())
 	})
 
+	It("answers an auditor in one status: which revision since when, what is oldest, when checked and by what", func(ctx SpecContext) {
+		w := newWorld(ctx)
+		startOperator()
+		tenant := w.create(ctx, "site")
+		w.settle(ctx, tenant)
+		w.purge(ctx, tenant)
+		Eventually(func(g Gomega) {
+			status := get(ctx, tenant).Status.Retention
+			g.Expect(status.Policy).NotTo(BeNil())
+			g.Expect(status.Policy.Name).To(Equal(w.policy.Name))
+			g.Expect(status.Policy.Generation).To(Equal(w.policy.Generation))
+			g.Expect(status.Policy.Since).NotTo(BeNil())
+			g.Expect(status.MeasuredAt).NotTo(BeNil())
+			g.Expect(status.MeasuredBy).To(ContainSubstring("in database"))
+			g.Expect(status.Categories).NotTo(BeEmpty())
+			for _, category := range status.Categories {
+				g.Expect(category.Overdue).To(HaveValue(BeZero()))
+				g.Expect(category.Held).To(HaveValue(BeZero()))
+			}
+		}).WithContext(ctx).Should(Succeed())
+	})
+
 	It("brings a changed period to the database and measures it there", func(ctx SpecContext) {
 		w := newWorld(ctx)
 		startOperator()
