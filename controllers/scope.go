@@ -42,7 +42,9 @@ type scope struct {
 	strays    []stray
 	evictions map[stray]v1alpha1.IncidentAction
 	blocked   bool
-	history   compliance.History
+	// known are the incidents reported before, history what became of them.
+	known   []v1alpha1.Incident
+	history compliance.History
 }
 
 // load reads tenant, policy, region and neighbours from the cache; nil when the tenant is gone.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -36,7 +37,9 @@ type TenantReconciler struct {
 
 	placing placing
 	applied appliedSpecs
-	bound   appliedSpecs
+	// incidents reported last, by UID of the tenant; only of tenants that had any.
+	incidents sync.Map
+	bound     appliedSpecs
 }
 
 // Reconcile is the straight line of one tenant.

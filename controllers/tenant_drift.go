@@ -58,8 +58,22 @@ func (r *TenantReconciler) evictOne(ctx context.Context, pod *corev1.Pod) error 
 	return r.SubResource("eviction").Create(ctx, pod, &policyv1.Eviction{})
 }
 
+// knownIncidents are those reported last. The cache may not have seen them yet, and a history written from it would
+// forget what was done.
+func (r *TenantReconciler) knownIncidents(s *scope) []v1alpha1.Incident {
+	if written, found := r.incidents.Load(s.tenant.UID); found {
+		if known, ok := written.([]v1alpha1.Incident); ok {
+			return known
+		}
+	}
+	if s.tenant.Status.Residency == nil {
+		return nil
+	}
+	return s.tenant.Status.Residency.Incidents
+}
+
 // chronicle carries the incidents in status on.
-func (s *scope) chronicle(known []v1alpha1.Incident) compliance.History {
+func (s *scope) chronicle() compliance.History {
 	actions := map[compliance.Violation]v1alpha1.IncidentAction{}
 	for _, f := range s.findings {
 		for _, v := range f.Violations {
@@ -70,7 +84,7 @@ func (s *scope) chronicle(known []v1alpha1.Incident) compliance.History {
 			}
 		}
 	}
-	return compliance.Chronicle(known, s.findings, actions, s.now)
+	return compliance.Chronicle(s.known, s.findings, actions, s.now)
 }
 
 // tellIncidents gives an event for each incident that began or ended: it outlasts the history in status.

@@ -3,6 +3,7 @@
 package controllers
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -10,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/termintreu/termintreu/api/v1alpha1"
+	"github.com/termintreu/termintreu/internal/compliance"
 )
 
 // reportEvidence shows the numbers behind the verdicts.
@@ -18,19 +20,19 @@ func reportEvidence(s *scope) {
 		return
 	}
 	status := &s.tenant.Status
-	var known []v1alpha1.Incident
-	if status.Residency != nil {
-		known = status.Residency.Incidents
-	}
-	s.history = s.chronicle(known)
+	s.history = s.chronicle()
 	status.Residency = residencyStatus(s)
 	status.Residency.Incidents = s.history.All
+	status.Evidence = evidenceItems(s)
 	status.Retention = retentionStatus(s)
 	status.Backup = backupStatus(s)
 }
 
 func residencyStatus(s *scope) *v1alpha1.ResidencyStatus {
-	out := &v1alpha1.ResidencyStatus{MeasuredAt: timeOf(s.evidence.Placements.At)}
+	out := &v1alpha1.ResidencyStatus{MeasuredAt: timeOf(s.evidence.Placements.At), Server: s.plan.Database.Server.Name, Countries: compliance.Countries(s.plan)}
+	for _, store := range s.plan.Backup.Stores {
+		out.Stores = append(out.Stores, store.Name)
+	}
 	for _, placement := range s.evidence.Placements.Value {
 		if placement.Node == "" {
 			continue
@@ -82,6 +84,54 @@ func backupStatus(s *scope) *v1alpha1.BackupStatus {
 	}
 	out.Last, out.Oldest = timeOf(last), timeOf(oldest)
 	return out
+}
+
+// maxEvidence bounds the list in status.
+const maxEvidence = 48
+
+// evidenceItems lists what residency and processors rest on: what was looked at first, then what was written down.
+func evidenceItems(s *scope) []v1alpha1.EvidenceItem {
+	var items []v1alpha1.EvidenceItem
+	for _, node := range s.tenant.Status.Residency.Nodes {
+		items = append(items, v1alpha1.EvidenceItem{
+			What: fmt.Sprintf("%d pods on a node", node.Pods), Where: node.Name, Value: s.plan.Region.NodeLabel + "=" + node.Value,
+			Source: v1alpha1.EvidenceObserved, At: timeOf(s.evidence.Placements.At),
+		})
+	}
+	if wall := s.evidence.Wall; wall.Err == nil && !wall.At.IsZero() {
+		items = append(items, v1alpha1.EvidenceItem{
+			What: "trial of a foreign binding", Where: s.plan.Region.PlatformNamespace, Value: wallOutcome(wall.Value),
+			Source: v1alpha1.EvidenceObserved, At: timeOf(wall.At),
+		})
+	}
+	for _, use := range s.plan.Processors {
+		items = append(items, v1alpha1.EvidenceItem{
+			What: shortTo(use.Where+": "+use.Processor.Name, 200), Where: string(use.Processor.Country) + ", " + use.Processor.Site,
+			Source: v1alpha1.EvidenceDeclared,
+		})
+		for _, certificate := range use.Processor.Certificates {
+			items = append(items, v1alpha1.EvidenceItem{
+				What: shortTo(certificate.Kind+" of "+use.Processor.Name, 200), Where: shortTo(certificate.Issuer, 200),
+				Value: "until " + string(certificate.ValidUntil), Source: v1alpha1.EvidenceDeclared,
+			})
+		}
+	}
+	return items[:min(len(items), maxEvidence)]
+}
+
+func wallOutcome(wall compliance.Wall) string {
+	switch {
+	case wall.Open != "":
+		return "not refused"
+	case wall.Untried != "":
+		return "not known"
+	}
+	return "refused"
+}
+
+// shortTo keeps a text within the bounds of its field, and no half of a letter.
+func shortTo(text string, most int) string {
+	return strings.ToValidUTF8(text[:min(len(text), most)], "")
 }
 
 // timeOf gives an API time of whole seconds, as the API server stores it; nil for the zero time.

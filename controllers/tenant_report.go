@@ -26,6 +26,7 @@ func (r *TenantReconciler) report(ctx context.Context, s *scope) error {
 		return err
 	}
 	if !s.tenant.Spec.Paused {
+		s.known = r.knownIncidents(s)
 		reportParts(s)
 		reportVerdicts(s)
 		reportEvidence(s)
@@ -38,6 +39,9 @@ func (r *TenantReconciler) report(ctx context.Context, s *scope) error {
 	}
 	statusWrites.Inc()
 	r.announce(s, before)
+	if len(s.history.All) > 0 {
+		r.incidents.Store(s.tenant.UID, s.history.All)
+	}
 	r.tellIncidents(s)
 	return nil
 }
@@ -66,7 +70,7 @@ func validUntil(status *v1alpha1.BookingTenantStatus) time.Time {
 // lasting is a status without what changes at each measurement.
 func lasting(status *v1alpha1.BookingTenantStatus) *v1alpha1.BookingTenantStatus {
 	s := status.DeepCopy()
-	s.Compliance = nil
+	s.Compliance, s.Evidence = nil, nil
 	for i := range s.Conditions {
 		if s.Conditions[i].Status == metav1.ConditionTrue {
 			s.Conditions[i].Message = ""
@@ -215,7 +219,7 @@ func noteworthy(old, c *metav1.Condition) bool {
 		return true
 	case v1alpha1.ConditionReady, v1alpha1.ConditionCompliant:
 		return old != nil
-	case v1alpha1.ConditionResidencyEnforced, v1alpha1.ConditionRetentionEnforced, v1alpha1.ConditionBackupsCurrent:
+	case v1alpha1.ConditionResidencyEnforced, v1alpha1.ConditionProcessorsPermitted, v1alpha1.ConditionRetentionEnforced, v1alpha1.ConditionBackupsCurrent:
 		return old != nil && (c.Status == metav1.ConditionFalse || old.Status == metav1.ConditionFalse)
 	}
 	return false

@@ -361,7 +361,7 @@ type BookingTenantStatus struct {
 	// +optional
 	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
 	// Conditions: Ready, Reconciling and Stalled follow kstatus; DatabaseReady and InstanceAvailable tell of the
-	// parts; ResidencyEnforced, ProcessorsPermitted, TransportEncrypted, RetentionEnforced, BackupsCurrent and their
+	// parts; ResidencyEnforced, ProcessorsPermitted, RetentionEnforced, BackupsCurrent and their
 	// summary Compliant are verdicts.
 	// +optional
 	// +listType=map
@@ -379,7 +379,7 @@ type BookingTenantStatus struct {
 	// Compliance tells how long the verdicts stand.
 	// +optional
 	Compliance *ComplianceStatus `json:"compliance,omitempty"`
-	// Evidence behind the verdicts on residency, transport and processors: what was observed, and what was declared.
+	// Evidence behind the verdicts on residency and processors: what was observed, and what was declared.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=48

@@ -21,8 +21,6 @@ const (
 	ConditionResidencyEnforced = "ResidencyEnforced"
 	// ConditionProcessorsPermitted is the verdict over who processes the tenant's data, and in which countries.
 	ConditionProcessorsPermitted = "ProcessorsPermitted"
-	// ConditionTransportEncrypted is the verdict over the certificates shown by servers, stores and the booking host.
-	ConditionTransportEncrypted = "TransportEncrypted"
 	// ConditionAdmissionEnforced is a DataRegion's verdict over its admission policies: True only after a dry-run
 	// binding to a foreign node was refused.
 	ConditionAdmissionEnforced = "AdmissionEnforced"
@@ -111,14 +109,10 @@ const (
 	ReasonPlacementUnenforced = "PlacementUnenforced"
 	// ReasonAdmissionOpen means a dry-run binding to a foreign node was not refused: the admission policies are missing.
 	ReasonAdmissionOpen = "AdmissionOpen"
-	// ReasonIdentityChanged means a database server shows another system identifier than the one pinned.
-	ReasonIdentityChanged = "IdentityChanged"
 	// ReasonCountryNotAllowed means a processor works in, or accesses data from, a country the region does not allow.
 	ReasonCountryNotAllowed = "CountryNotAllowed"
-	// ReasonCertificateExpired means a certificate of a processor, or of an endpoint, is past its last day.
+	// ReasonCertificateExpired means a certificate of a processor is past its last day.
 	ReasonCertificateExpired = "CertificateExpired"
-	// ReasonPlainTransport means an endpoint is reached without TLS.
-	ReasonPlainTransport = "PlainTransport"
 	// ReasonOverdue means records are past their period and still there.
 	ReasonOverdue = "Overdue"
 	// ReasonRuleNotApplied means the database enforces another period than the policy gives.

@@ -154,13 +154,6 @@ type DatabaseServer struct {
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=2000
 	TenantsPerDatabase int32 `json:"tenantsPerDatabase,omitempty"`
-	// SystemIdentifier is what pg_control_system() must show of the server: the identity its cluster was born with.
-	// When it is not given, the first one observed is pinned in status. Give the new one here after a move that was
-	// meant; failover and new certificates do not change it.
-	// +optional
-	// +kubebuilder:validation:MaxLength=20
-	// +kubebuilder:validation:XValidation:rule="self.matches('^[0-9]+$')",message="write the identifier as SELECT system_identifier FROM pg_control_system() shows it, in quotes"
-	SystemIdentifier string `json:"systemIdentifier,omitempty"`
 	// CABundle is the PEM bundle the server's certificate is verified with.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=65536
@@ -325,11 +318,6 @@ type DataRegionStatus struct {
 	// +listMapKey=server
 	// +listMapKey=database
 	Databases []DatabaseStatus `json:"databases,omitempty"`
-	// Servers as last connected to.
-	// +optional
-	// +listType=map
-	// +listMapKey=name
-	Servers []ServerStatus `json:"servers,omitempty"`
 	// Stores as last listed.
 	// +optional
 	// +listType=map
@@ -362,39 +350,6 @@ type DatabaseStatus struct {
 	Tenants *int32 `json:"tenants,omitempty"`
 }
 
-// ServerStatus is the identity of one database server.
-type ServerStatus struct {
-	// Name of the server.
-	Name string `json:"name"`
-	// SystemIdentifier pinned: the one the spec gives, else the first one observed. While the server shows another
-	// one, it is not used.
-	// +optional
-	// +kubebuilder:validation:MaxLength=20
-	SystemIdentifier string `json:"systemIdentifier,omitempty"`
-	// Observed is the identifier the server showed last.
-	// +optional
-	// +kubebuilder:validation:MaxLength=20
-	Observed string `json:"observed,omitempty"`
-	// Address the server was reached at.
-	// +optional
-	// +kubebuilder:validation:MaxLength=64
-	Address string `json:"address,omitempty"`
-	// Certificate the server showed.
-	// +optional
-	Certificate *CertificateEvidence `json:"certificate,omitempty"`
-}
-
-// CertificateEvidence is a TLS certificate that was shown and verified.
-type CertificateEvidence struct {
-	// ValidUntil is when the certificate, or one it rests on, expires.
-	// +optional
-	ValidUntil *metav1.Time `json:"validUntil,omitempty"`
-	// KeySHA256 is the digest of the certificate's public key.
-	// +optional
-	// +kubebuilder:validation:MaxLength=64
-	KeySHA256 string `json:"keySHA256,omitempty"`
-}
-
 // StoreStatus is the last listing of one store.
 type StoreStatus struct {
 	// Name of the store.
@@ -406,9 +361,6 @@ type StoreStatus struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=512
 	Message string `json:"message,omitempty"`
-	// Certificate the store showed.
-	// +optional
-	Certificate *CertificateEvidence `json:"certificate,omitempty"`
 }
 
 // RetainedData is what a removed BookingTenant left behind.

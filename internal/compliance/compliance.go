@@ -125,7 +125,7 @@ type Clock struct {
 // claim judges one promise.
 type claim func(*plan.Plan, *Evidence, Clock) Finding
 
-var claims = []claim{residency, retention, backups}
+var claims = []claim{residency, processors, retention, backups}
 
 // Judge gives a finding for every claim, and Compliant, their summary, last.
 func Judge(p *plan.Plan, e *Evidence, clock Clock) []Finding {
@@ -141,7 +141,7 @@ func Judge(p *plan.Plan, e *Evidence, clock Clock) []Finding {
 
 // Expire gives the findings of a tenant nobody has evidence of any longer.
 func Expire(why string) []Finding {
-	types := []string{v1alpha1.ConditionResidencyEnforced, v1alpha1.ConditionRetentionEnforced, v1alpha1.ConditionBackupsCurrent,
+	types := []string{v1alpha1.ConditionResidencyEnforced, v1alpha1.ConditionProcessorsPermitted, v1alpha1.ConditionRetentionEnforced, v1alpha1.ConditionBackupsCurrent,
 		v1alpha1.ConditionNoticeConsistent}
 	findings := make([]Finding, 0, len(types)+1)
 	for _, t := range types {

@@ -34,7 +34,11 @@ func baselPlan() *plan.Plan {
 		{Category: v1alpha1.CategoryTenantData, Period: 365 * days, Action: v1alpha1.ActionDelete},
 	}
 	return &plan.Plan{
-		Region:   plan.Region{Name: "ch", NodeLabel: "topology.kubernetes.io/region", NodeValues: []string{"ch", "li"}},
+		Region: plan.Region{Name: "ch", Country: "CH", AllowedCountries: []v1alpha1.CountryCode{"CH"}, NodeLabel: "topology.kubernetes.io/region", NodeValues: []string{"ch", "li"}},
+		Processors: []plan.ProcessorUse{
+			{Where: "database server pg-1", Processor: v1alpha1.Processor{Name: "Limmatwerk AG", Seat: "CH", Country: "CH"}},
+			{Where: "backup store zug", Processor: v1alpha1.Processor{Name: "Aarespeicher AG", Seat: "CH", Country: "CH"}},
+		},
 		Database: plan.Database{Rules: rules, Tolerance: 2 * days},
 		Backup: plan.Backup{
 			Since: ago(200 * days), Stores: []v1alpha1.BackupStore{{Name: "bern"}, {Name: "zug"}, {Name: "chur"}},

@@ -16,15 +16,15 @@ import (
 
 func TestCompliantIsTrueWhenEveryClaimIs(t *testing.T) {
 	findings := compliance.Judge(baselPlan(), soundEvidence(), clock)
-	if len(findings) != 5 {
-		t.Fatalf("there are %d findings, want four claims and their summary", len(findings))
+	if len(findings) != 6 {
+		t.Fatalf("there are %d findings, want five claims and their summary", len(findings))
 	}
 	for _, f := range findings {
 		if f.Status != metav1.ConditionTrue {
 			t.Errorf("%s is %s: %s", f.Type, f.Status, f.Message)
 		}
 	}
-	summary := findings[4]
+	summary := findings[5]
 	// The stores were listed three minutes ago; everything else is younger.
 	if want := ago(3 * time.Minute).Add(clock.MaxEvidenceAge); summary.Reason != v1alpha1.ReasonAllClaimsHold || !summary.ValidUntil.Equal(want) {
 		t.Errorf("the summary is %s until %s, want it until %s", summary.Reason, summary.ValidUntil, want)
@@ -96,17 +96,25 @@ func in[T any](s compliance.Sample[T], condition uint8) (sample compliance.Sampl
 	return s, condition%conditions <= measuredAtTheLimit
 }
 
-// expectNoBetterThanEvidence is invariant 7 for evidence in the given conditions: placements, retention and one per
-// store. Nothing that lacks support is True, and nothing stands longer than the oldest evidence behind it.
-func expectNoBetterThanEvidence(t *testing.T, e *compliance.Evidence, states [5]uint8) {
+// expectNoBetterThanEvidence is invariant 7 for evidence in the given conditions: placements, retention, one per
+// store, and the trial of the wall. Nothing that lacks support is True, and nothing stands longer than the oldest evidence behind it.
+func expectNoBetterThanEvidence(t *testing.T, e *compliance.Evidence, states [6]uint8) {
 	t.Helper()
 	supported := map[string]bool{v1alpha1.ConditionBackupsCurrent: true}
 	e.Placements, supported[v1alpha1.ConditionResidencyEnforced] = in(e.Placements, states[0])
 	e.Retention, supported[v1alpha1.ConditionRetentionEnforced] = in(e.Retention, states[1])
+	wall, standing := in(e.Wall, states[5])
+	e.Wall = wall
+	supported[v1alpha1.ConditionResidencyEnforced] = supported[v1alpha1.ConditionResidencyEnforced] && standing
 	oldest := map[string]time.Time{v1alpha1.ConditionResidencyEnforced: e.Placements.At, v1alpha1.ConditionRetentionEnforced: e.Retention.At}
 	// The published notice walks with the sum of the others, so that each of its conditions meets each of theirs.
 	published, usable := in(*e.Notice, states[0]+states[1]+states[2])
 	e.Notice, supported[v1alpha1.ConditionNoticeConsistent], oldest[v1alpha1.ConditionNoticeConsistent] = &published, usable, published.At
+	if wall.At.Before(oldest[v1alpha1.ConditionResidencyEnforced]) {
+		oldest[v1alpha1.ConditionResidencyEnforced] = wall.At
+	}
+	// What is declared does not grow old.
+	supported[v1alpha1.ConditionProcessorsPermitted], oldest[v1alpha1.ConditionProcessorsPermitted] = true, now
 	p := baselPlan()
 	for i, store := range p.Backup.Stores {
 		sample, usable := in(e.Stores[store.Name], states[2+i])
@@ -142,7 +150,7 @@ func expectNoBetterThanEvidence(t *testing.T, e *compliance.Evidence, states [5]
 }
 
 func TestNoVerdictIsBetterThanItsEvidence(t *testing.T) {
-	var states [5]uint8
+	var states [6]uint8
 	for n := 0; ; n++ {
 		expectNoBetterThanEvidence(t, soundEvidence(), states)
 		if t.Failed() {
@@ -173,7 +181,7 @@ func FuzzVerdict(f *testing.F) {
 		contact.Overdue += overdue
 		contact.Period += time.Duration(period)
 		setBackups(e, "zug", time.Duration(age%(1<<32))*time.Second)
-		expectNoBetterThanEvidence(t, e, [5]uint8{a, b, c, d, g})
+		expectNoBetterThanEvidence(t, e, [6]uint8{a, b, c, d, g, a / conditions})
 		compliant := find(t, compliance.Judge(baselPlan(), e, clock), v1alpha1.ConditionCompliant)
 		if wrong := overdue > 0 || period != 0 || !bound || value != "ch" && value != "li"; wrong && compliant.Status == metav1.ConditionTrue {
 			t.Errorf("%d overdue, period off by %d, bound %t, on a node labelled %q, and yet Compliant", overdue, period, bound, value)

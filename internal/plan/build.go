@@ -95,7 +95,7 @@ func Build(in Input) (*Plan, error) {
 		Image: in.Defaults.Image, ImagePullPolicy: in.Defaults.ImagePullPolicy,
 		OperatorNamespace: in.Defaults.OperatorNamespace,
 		Region: Region{
-			Name: region.Name, Country: region.Spec.Country, NodeLabel: region.Spec.Nodes.Label,
+			Name: region.Name, Country: region.Spec.Country, AllowedCountries: allowedCountries(region), NodeLabel: region.Spec.Nodes.Label,
 			NodeValues: region.Spec.Nodes.Values, PlatformNamespace: region.Spec.PlatformNamespace,
 		},
 		Database: Database{Server: *server, Name: in.Placement.Name, Rules: rules, Tolerance: duration(policy.Spec.Tolerance)},
@@ -112,8 +112,31 @@ func Build(in Input) (*Plan, error) {
 		p.Purge.Settings.RewriteEvery = *every
 	}
 	p.Instance = buildInstance(&in, p)
+	p.Processors = buildProcessors(region, p)
 	stamp(p)
 	return p, nil
+}
+
+func allowedCountries(region *v1alpha1.DataRegion) []v1alpha1.CountryCode {
+	if len(region.Spec.AllowedCountries) > 0 {
+		return region.Spec.AllowedCountries
+	}
+	return []v1alpha1.CountryCode{region.Spec.Country}
+}
+
+// buildProcessors names those the tenant's data meets, not all of the region's.
+func buildProcessors(region *v1alpha1.DataRegion, p *Plan) []ProcessorUse {
+	uses := []ProcessorUse{{"database server " + p.Database.Server.Name, p.Database.Server.Processor}}
+	for i := range p.Backup.Stores {
+		uses = append(uses, ProcessorUse{"backup store " + p.Backup.Stores[i].Name, p.Backup.Stores[i].Processor})
+	}
+	if relay := region.Spec.MailRelay; relay != nil {
+		uses = append(uses, ProcessorUse{"mail relay", relay.Processor})
+	}
+	if ingress := region.Spec.Ingress; ingress != nil {
+		uses = append(uses, ProcessorUse{"ingress, which keeps logs " + string(ingress.LogPeriod), ingress.Processor})
+	}
+	return uses
 }
 
 // stamp writes the hash of the promise into each settings document, so that an operand can tell which plan it serves.

@@ -35,20 +35,30 @@ type Plan struct {
 	// OperatorNamespace may scrape the metrics of instances; empty when nobody may.
 	OperatorNamespace string
 
-	Region   Region
-	Database Database
-	Instance Instance
-	Purge    Purge
-	Backup   Backup
+	Region Region
+	// Processors of the tenant's data, each with what it does.
+	Processors []ProcessorUse
+	Database   Database
+	Instance   Instance
+	Purge      Purge
+	Backup     Backup
 }
 
 // Region is what the plan needs to know of the DataRegion.
 type Region struct {
-	Name              string
-	Country           v1alpha1.CountryCode
+	Name    string
+	Country v1alpha1.CountryCode
+	// AllowedCountries processors may work in or access data from; the region's own when it names none.
+	AllowedCountries  []v1alpha1.CountryCode
 	NodeLabel         string
 	NodeValues        []string
 	PlatformNamespace string
+}
+
+// ProcessorUse is a processor and what it does, such as "backup store bern".
+type ProcessorUse struct {
+	Where     string
+	Processor v1alpha1.Processor
 }
 
 // Database is where the tenant's schema lives and what it enforces.

@@ -42,8 +42,6 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.CategoryEvidenceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Certificate"):
 		return &apiv1alpha1.CertificateApplyConfiguration{}
-	case v1alpha1.SchemeGroupVersion.WithKind("CertificateEvidence"):
-		return &apiv1alpha1.CertificateEvidenceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Closure"):
 		return &apiv1alpha1.ClosureApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ComplianceStatus"):
@@ -120,8 +118,6 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.RetentionStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("SecretReference"):
 		return &apiv1alpha1.SecretReferenceApplyConfiguration{}
-	case v1alpha1.SchemeGroupVersion.WithKind("ServerStatus"):
-		return &apiv1alpha1.ServerStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Service"):
 		return &apiv1alpha1.ServiceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("StoreStatus"):

@@ -321,15 +321,6 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: validUntil
       type:
         namedType: com.github.termintreu.termintreu.api.v1alpha1.Date
-- name: com.github.termintreu.termintreu.api.v1alpha1.CertificateEvidence
-  map:
-    fields:
-    - name: keySHA256
-      type:
-        scalar: string
-    - name: validUntil
-      type:
-        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
 - name: com.github.termintreu.termintreu.api.v1alpha1.Channel
   scalar: string
 - name: com.github.termintreu.termintreu.api.v1alpha1.Closure
@@ -491,14 +482,6 @@ var schemaYAML = typed.YAMLObject(`types:
           elementRelationship: associative
           keys:
           - dataID
-    - name: servers
-      type:
-        list:
-          elementType:
-            namedType: com.github.termintreu.termintreu.api.v1alpha1.ServerStatus
-          elementRelationship: associative
-          keys:
-          - name
     - name: stores
       type:
         list:
@@ -567,9 +550,6 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: processor
       type:
         namedType: com.github.termintreu.termintreu.api.v1alpha1.Processor
-    - name: systemIdentifier
-      type:
-        scalar: string
     - name: tenantsPerDatabase
       type:
         scalar: numeric
@@ -1183,24 +1163,6 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: name
       type:
         scalar: string
-- name: com.github.termintreu.termintreu.api.v1alpha1.ServerStatus
-  map:
-    fields:
-    - name: address
-      type:
-        scalar: string
-    - name: certificate
-      type:
-        namedType: com.github.termintreu.termintreu.api.v1alpha1.CertificateEvidence
-    - name: name
-      type:
-        scalar: string
-    - name: observed
-      type:
-        scalar: string
-    - name: systemIdentifier
-      type:
-        scalar: string
 - name: com.github.termintreu.termintreu.api.v1alpha1.Service
   map:
     fields:
@@ -1230,9 +1192,6 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.termintreu.termintreu.api.v1alpha1.StoreStatus
   map:
     fields:
-    - name: certificate
-      type:
-        namedType: com.github.termintreu.termintreu.api.v1alpha1.CertificateEvidence
     - name: message
       type:
         scalar: string

@@ -16,7 +16,7 @@ type BookingTenantStatusApplyConfiguration struct {
 	// ObservedGeneration is the generation the conditions speak of.
 	ObservedGeneration *int64 `json:"observedGeneration,omitempty"`
 	// Conditions: Ready, Reconciling and Stalled follow kstatus; DatabaseReady and InstanceAvailable tell of the
-	// parts; ResidencyEnforced, ProcessorsPermitted, TransportEncrypted, RetentionEnforced, BackupsCurrent and their
+	// parts; ResidencyEnforced, ProcessorsPermitted, RetentionEnforced, BackupsCurrent and their
 	// summary Compliant are verdicts.
 	Conditions []v1.ConditionApplyConfiguration `json:"conditions,omitempty"`
 	// URL of the booking site.
@@ -27,7 +27,7 @@ type BookingTenantStatusApplyConfiguration struct {
 	Database *DatabasePlacementApplyConfiguration `json:"database,omitempty"`
 	// Compliance tells how long the verdicts stand.
 	Compliance *ComplianceStatusApplyConfiguration `json:"compliance,omitempty"`
-	// Evidence behind the verdicts on residency, transport and processors: what was observed, and what was declared.
+	// Evidence behind the verdicts on residency and processors: what was observed, and what was declared.
 	Evidence []EvidenceItemApplyConfiguration `json:"evidence,omitempty"`
 	// Residency is where the tenant's pods and jobs run.
 	Residency *ResidencyStatusApplyConfiguration `json:"residency,omitempty"`

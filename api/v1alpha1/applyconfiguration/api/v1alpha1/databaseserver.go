@@ -23,10 +23,6 @@ type DatabaseServerApplyConfiguration struct {
 	Databases []string `json:"databases,omitempty"`
 	// TenantsPerDatabase is the largest number of tenants placed in one database.
 	TenantsPerDatabase *int32 `json:"tenantsPerDatabase,omitempty"`
-	// SystemIdentifier is what pg_control_system() must show of the server: the identity its cluster was born with.
-	// When it is not given, the first one observed is pinned in status. Give the new one here after a move that was
-	// meant; failover and new certificates do not change it.
-	SystemIdentifier *string `json:"systemIdentifier,omitempty"`
 	// CABundle is the PEM bundle the server's certificate is verified with.
 	CABundle *string `json:"caBundle,omitempty"`
 	// AdminSecretRef names a Secret in the operator's namespace with keys username and password of a role that may
@@ -87,14 +83,6 @@ func (b *DatabaseServerApplyConfiguration) WithDatabases(values ...string) *Data
 // If called multiple times, the TenantsPerDatabase field is set to the value of the last call.
 func (b *DatabaseServerApplyConfiguration) WithTenantsPerDatabase(value int32) *DatabaseServerApplyConfiguration {
 	b.TenantsPerDatabase = &value
-	return b
-}
-
-// WithSystemIdentifier sets the SystemIdentifier field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the SystemIdentifier field is set to the value of the last call.
-func (b *DatabaseServerApplyConfiguration) WithSystemIdentifier(value string) *DatabaseServerApplyConfiguration {
-	b.SystemIdentifier = &value
 	return b
 }
 

@@ -23,8 +23,6 @@ type DataRegionStatusApplyConfiguration struct {
 	Tenants *int32 `json:"tenants,omitempty"`
 	// Databases as last audited.
 	Databases []DatabaseStatusApplyConfiguration `json:"databases,omitempty"`
-	// Servers as last connected to.
-	Servers []ServerStatusApplyConfiguration `json:"servers,omitempty"`
 	// Stores as last listed.
 	Stores []StoreStatusApplyConfiguration `json:"stores,omitempty"`
 	// Retained lists data whose BookingTenant is gone: still purged, expired and audited until its end. The oldest
@@ -84,19 +82,6 @@ func (b *DataRegionStatusApplyConfiguration) WithDatabases(values ...*DatabaseSt
 			panic("nil value passed to WithDatabases")
 		}
 		b.Databases = append(b.Databases, *values[i])
-	}
-	return b
-}
-
-// WithServers adds the given value to the Servers field in the declarative configuration
-// and returns the receiver, so that objects can be build by chaining "With" function invocations.
-// If called multiple times, values provided by each call will be appended to the Servers field.
-func (b *DataRegionStatusApplyConfiguration) WithServers(values ...*ServerStatusApplyConfiguration) *DataRegionStatusApplyConfiguration {
-	for i := range values {
-		if values[i] == nil {
-			panic("nil value passed to WithServers")
-		}
-		b.Servers = append(b.Servers, *values[i])
 	}
 	return b
 }

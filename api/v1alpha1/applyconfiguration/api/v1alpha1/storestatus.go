@@ -19,8 +19,6 @@ type StoreStatusApplyConfiguration struct {
 	Reachable *v1.ConditionStatus `json:"reachable,omitempty"`
 	// Message says why the last listing failed.
 	Message *string `json:"message,omitempty"`
-	// Certificate the store showed.
-	Certificate *CertificateEvidenceApplyConfiguration `json:"certificate,omitempty"`
 }
 
 // StoreStatusApplyConfiguration constructs a declarative configuration of the StoreStatus type for use with
@@ -50,13 +48,5 @@ func (b *StoreStatusApplyConfiguration) WithReachable(value v1.ConditionStatus) 
 // If called multiple times, the Message field is set to the value of the last call.
 func (b *StoreStatusApplyConfiguration) WithMessage(value string) *StoreStatusApplyConfiguration {
 	b.Message = &value
-	return b
-}
-
-// WithCertificate sets the Certificate field in the declarative configuration to the given value
-// and returns the receiver, so that objects can be built by chaining "With" function invocations.
-// If called multiple times, the Certificate field is set to the value of the last call.
-func (b *StoreStatusApplyConfiguration) WithCertificate(value *CertificateEvidenceApplyConfiguration) *StoreStatusApplyConfiguration {
-	b.Certificate = value
 	return b
 }
