@@ -21,9 +21,9 @@ import (
 
 const (
 	// DefaultBatchSize is the most records one transaction removes.
-	DefaultBatchSize = 1000
+	DefaultBatchSize = 2000
 	// firstBatch is small, since nobody knows yet how fast the server is.
-	firstBatch = 250
+	firstBatch = 500
 	smallest   = 25
 	// target leaves room below the 300 ms a batch may hold its locks, on a machine that does other work too.
 	target  = 75 * time.Millisecond
