@@ -81,7 +81,7 @@ func (x *tenancy) begun(t *testing.T, of int64) {
 
 func TestAJobKilledInTheMiddleOfABatchIsFinishedByTheNext(t *testing.T) {
 	x := newTenancy(t)
-	x.book(t, 3000, 31*day)
+	x.book(t, 9000, 31*day)
 	x.book(t, 5, 29*day)
 	server := pgtest.Start(t)
 	raw, err := json.Marshal(job{
@@ -94,32 +94,32 @@ func TestAJobKilledInTheMiddleOfABatchIsFinishedByTheNext(t *testing.T) {
 	command := exec.Command(os.Args[0])
 	command.Env = append(os.Environ(), jobVariable+"="+file)
 	must(t, command.Start())
-	x.begun(t, 3005)
+	x.begun(t, 9005)
 	must(t, command.Process.Signal(syscall.SIGKILL))
 	if command.Wait() == nil {
 		t.Error("the job ended before it was killed: give it more to do")
 	}
-	x.finished(t, 3000, 5)
+	x.finished(t, 9000, 5)
 }
 
 // The server itself crashes: every session dies in its transaction, and recovery decides what was done.
 func TestAServerThatCrashesUnderAPurgeLosesNothing(t *testing.T) {
 	x := newTenancy(t)
-	x.book(t, 3000, 31*day)
+	x.book(t, 9000, 31*day)
 	x.book(t, 5, 29*day)
 	result := make(chan error, 1)
 	go func() {
 		_, err := retention.Run(context.Background(), retention.Options{Config: x.config, BatchSize: 25})
 		result <- err
 	}()
-	x.begun(t, 3005)
+	x.begun(t, 9005)
 	pid := x.count(t, "pid FROM pg_stat_activity WHERE usename = '"+x.config.User+"'")
 	must(t, syscall.Kill(int(pid), syscall.SIGKILL))
 	if err := <-result; err == nil {
 		t.Error("the purge did not notice that the server was gone")
 	}
 	x.super = reconnected(t, x)
-	x.finished(t, 3000, 5)
+	x.finished(t, 9000, 5)
 }
 
 // reconnected waits until the server has recovered.
