@@ -4,6 +4,7 @@ package operator_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -66,24 +67,32 @@ var _ = Describe("A new tenant", func() {
 		w := newWorld(ctx)
 		record := &requests{}
 		startOperatorOn(record.wrap(as("termintreu-operator")))
-		// The first tenant waits for the region; the second shows what one more costs.
+		// The first tenant waits for the region; the next show what one more costs. A busy machine spreads a tenant's
+		// progress over more status patches than an idle one, hence the median of three.
 		eventually(ctx, w.create(ctx, "first"), v1alpha1.ConditionDatabaseReady, metav1.ConditionTrue)
 		w.settle(ctx, w.create(ctx, "second"))
-		record.forget()
-		tenant := w.create(ctx, "third")
-		w.serve(ctx, tenant, w.name+"-trusted")
-		eventually(ctx, tenant, v1alpha1.ConditionReady, metav1.ConditionTrue)
-		eventually(ctx, tenant, v1alpha1.ConditionRetentionEnforced, metav1.ConditionTrue)
-
-		objects := len(objectsOf(ctx, tenant)) + 1
-		// Status of region and policy is written once for all tenants that come together, and the wall is tried once a
-		// region, so it is nobody's own.
-		all := record.matching(func(q request) bool {
-			return q.Method != trial && !strings.Contains(q.Path, "/dataregions/") && !strings.Contains(q.Path, "/retentionpolicies/")
-		})
-		GinkgoWriter.Printf("requests:\n%s", table(all))
+		counts, tables := []int{}, map[int]string{}
+		objects := 0
+		for _, name := range []string{"third", "fourth", "fifth"} {
+			record.forget()
+			tenant := w.create(ctx, name)
+			w.serve(ctx, tenant, w.name+"-trusted")
+			eventually(ctx, tenant, v1alpha1.ConditionReady, metav1.ConditionTrue)
+			eventually(ctx, tenant, v1alpha1.ConditionRetentionEnforced, metav1.ConditionTrue)
+			objects = len(objectsOf(ctx, tenant)) + 1
+			// Status of region and policy is written once for all tenants that come together, and the wall is tried once
+			// a region, so it is nobody's own. Renewals of the tenants before are theirs.
+			own := record.matching(func(q request) bool {
+				return q.Method != trial && !strings.Contains(q.Path, "/dataregions/") && !strings.Contains(q.Path, "/retentionpolicies/") &&
+					(!strings.Contains(q.Path, "/bookingtenants/") || strings.Contains(q.Path, "/bookingtenants/"+name))
+			})
+			counts = append(counts, len(own))
+			tables[len(own)] = table(own)
+		}
+		slices.Sort(counts)
+		median := counts[1]
 		AddReportEntry("requests per new tenant", fmt.Sprintf("%d requests for %d objects, ratio %.2f, budget 1.5",
-			len(all), objects, float64(len(all))/float64(objects)), ReportEntryVisibilityAlways)
-		Expect(len(all)).To(BeNumerically("<=", objects*3/2), table(all))
+			median, objects, float64(median)/float64(objects)), ReportEntryVisibilityAlways)
+		Expect(median).To(BeNumerically("<=", objects*3/2), tables[median])
 	})
 })

@@ -202,7 +202,7 @@ func launch(ctx context.Context, bin, dir string, port int32, account *syscall.C
 	for _, setting := range []string{
 		"listen_addresses=127.0.0.1", "port=" + strconv.Itoa(int(port)), "unix_socket_directories=" + dir,
 		"ssl=on", "ssl_cert_file=server.crt", "ssl_key_file=server.key", "password_encryption=scram-sha-256",
-		"max_connections=200", "shared_buffers=32MB", "fsync=off", "synchronous_commit=off", "full_page_writes=off",
+		"max_connections=200", "shared_buffers=32MB", "fsync=off", "full_page_writes=off",
 		"timezone=UTC", "log_timezone=UTC",
 	} {
 		arguments = append(arguments, "-c", setting)
