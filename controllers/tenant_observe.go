@@ -10,6 +10,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/termintreu/termintreu/internal/compliance"
@@ -110,13 +111,13 @@ func (r *TenantReconciler) podPlacements(ctx context.Context, p *plan.Plan, s *s
 func (r *TenantReconciler) placeOf(ctx context.Context, pod *corev1.Pod, label string) (string, error) {
 	node := &corev1.Node{}
 	err := r.Get(ctx, client.ObjectKey{Name: pod.Spec.NodeName}, node)
-	if client.IgnoreNotFound(err) != nil {
-		return "", err
+	if apierrors.IsNotFound(err) {
+		return pod.Labels[label], nil
 	}
-	if copied, found := pod.Labels[label]; found && (err != nil || finished(pod)) {
-		return copied, nil
+	if copied, found := pod.Labels[label]; found && finished(pod) {
+		return copied, err
 	}
-	return node.Labels[label], nil
+	return node.Labels[label], err
 }
 
 func finished(pod *corev1.Pod) bool {

@@ -118,10 +118,12 @@ func TestAPortalBooksMovesCorrectsAndErasesThroughTheAPI(t *testing.T) {
 func TestRepeatingAnAPIRequestIsHarmless(t *testing.T) {
 	site := start(t, fixture.New(t), 50)
 	free, key := site.starts(t), booking.NewNonce()
-	if site.holdByAPI(t, free[0], "Idempotency-Key", key) != site.holdByAPI(t, free[0], "Idempotency-Key", key) {
+	once := site.holdByAPI(t, free[0], "Idempotency-Key", key)
+	if again := site.holdByAPI(t, free[0], "Idempotency-Key", key); again != once {
 		t.Error("one key makes two holds")
 	}
-	if site.holdByAPI(t, free[1]) == site.holdByAPI(t, free[1]) {
+	one := site.holdByAPI(t, free[1])
+	if other := site.holdByAPI(t, free[1]); other == one {
 		t.Error("requests without a key share a token")
 	}
 	site.call(t, http.MethodPost, apiSlots, "", `{"start": "`+free[1]+`"}`).into(t, http.StatusConflict, nil)
