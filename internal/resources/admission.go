@@ -20,7 +20,7 @@ var gvkPolicyBinding = admissionv1.SchemeGroupVersion.WithKind("ValidatingAdmiss
 
 // AdmissionBindings put the region's wall up: in every namespace that carries the region's label, and around the label
 // of its nodes. They outlive the DataRegion, since a wall must not fall with the object that asked for it: without its
-// parameter a policy refuses.
+// parameter the policy refuses every binding.
 func AdmissionBindings(region string) []Object {
 	objects := make([]Object, 0, 3)
 	for _, policy := range []string{PolicyPodBindings, PolicyPods, PolicyNodes} {
@@ -32,8 +32,11 @@ func AdmissionBindings(region string) []Object {
 func admissionBinding(policy, region string) *admissionac.ValidatingAdmissionPolicyBindingApplyConfiguration {
 	spec := admissionac.ValidatingAdmissionPolicyBindingSpec().
 		WithPolicyName(policy).
-		WithParamRef(admissionac.ParamRef().WithName(region).WithParameterNotFoundAction(admissionv1.DenyAction)).
 		WithValidationActions(admissionv1.Deny)
+	// What a pod may say of itself is the same everywhere; where it may go, the DataRegion says, and without it nowhere.
+	if policy != PolicyPods {
+		spec.WithParamRef(admissionac.ParamRef().WithName(region).WithParameterNotFoundAction(admissionv1.DenyAction))
+	}
 	// Nodes lie in no namespace; a selector would say nothing of them.
 	if policy != PolicyNodes {
 		spec.WithMatchResources(admissionac.MatchResources().
