@@ -122,10 +122,13 @@ func TestAServerThatCrashesUnderAPurgeLosesNothing(t *testing.T) {
 	x.finished(t, 9000, 5)
 }
 
-// reconnected waits until the server has recovered.
+// reconnected waits until the server has recovered. Before it has ended the sessions of others it has not begun to, and
+// takes connections that it is about to cut.
 func reconnected(t *testing.T, x *tenancy) *pgx.Conn {
 	t.Helper()
 	config := x.super.Config()
+	for x.super.Ping(t.Context()) == nil {
+	}
 	for {
 		conn, err := pgx.ConnectConfig(t.Context(), config)
 		if err == nil {
