@@ -98,9 +98,7 @@ func (r *TenantReconciler) unmeasured(s *scope) bool {
 			return true
 		}
 	}
-	return slices.ContainsFunc(region.Spec.BackupStores, func(store v1alpha1.BackupStore) bool {
-		return r.Book.Listing(evidence.StoreKey{Region: region.Name, Store: store.Name}).At.IsZero()
-	})
+	return unlisted(r.Book, region)
 }
 
 // prepare checks, places and plans. Before the checks pass nothing of the tenant exists anywhere; afterwards its
