@@ -10,16 +10,12 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
 	"github.com/termintreu/termintreu/internal/backup"
 	"github.com/termintreu/termintreu/internal/settings"
 )
-
-// jobMemory makes the garbage collector keep a backup within 64 MiB, whatever the size of the tenant.
-const jobMemory = 40 << 20
 
 // terminationLog is where Kubernetes takes a container's last words from; they show in the pod's status.
 const terminationLog = "/dev/termination-log"
@@ -77,7 +73,7 @@ func newExpire() *cobra.Command {
 }
 
 func runBackup(command *cobra.Command, flags backupFlags, run func(context.Context, backup.Options) (backup.Result, error), database bool) error {
-	debug.SetMemoryLimit(jobMemory)
+	backup.LimitMemory()
 	options, err := flags.options()
 	if err != nil {
 		return err
