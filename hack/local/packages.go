@@ -20,6 +20,6 @@ func packagesCommand() *cobra.Command {
 			return hostpkg.Ensure(cmd.Context(), progress.New(os.Stderr), tests)
 		},
 	}
-	command.Flags().BoolVar(&tests, "tests", false, "those too that only the tests need: a browser")
+	command.Flags().BoolVar(&tests, "tests", false, "those too that only the tests need: a browser and what drives it")
 	return command
 }

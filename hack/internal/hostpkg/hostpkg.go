@@ -22,7 +22,11 @@ import (
 type pkg struct{ name, file string }
 
 // forTests is what the cluster runs without and the tests do not.
-var forTests = []pkg{{"chromium", "/usr/bin/chromium"}}
+var forTests = []pkg{
+	{"chromium", "/usr/bin/chromium"},
+	{"nodejs", "/usr/bin/node"},
+	{"npm", "/usr/bin/npm"},
+}
 
 var needed = []pkg{
 	{"containerd", "/usr/bin/containerd"},

@@ -4,23 +4,14 @@ package mailer_test
 
 import (
 	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/base64"
-	"encoding/pem"
 	"io"
 	"log/slog"
-	"math/big"
 	"mime"
 	"mime/multipart"
-	"net"
 	"net/mail"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -30,69 +21,7 @@ import (
 	"github.com/termintreu/termintreu/internal/booking/internal/fixture"
 	"github.com/termintreu/termintreu/internal/booking/mailer"
 	"github.com/termintreu/termintreu/internal/booking/store"
-	"github.com/termintreu/termintreu/internal/settings"
 )
-
-// relay is a mail relay that keeps what it gets, or refuses it.
-type relay struct {
-	mutex   sync.Mutex
-	mails   []string
-	refusal *smtp.SMTPError
-}
-
-func (r *relay) NewSession(*smtp.Conn) (smtp.Session, error) { return &session{r}, nil }
-
-type session struct{ relay *relay }
-
-func (s *session) Mail(string, *smtp.MailOptions) error { return nil }
-func (s *session) Rcpt(string, *smtp.RcptOptions) error {
-	if s.relay.refusal != nil {
-		return s.relay.refusal
-	}
-	return nil
-}
-func (s *session) Data(r io.Reader) error {
-	raw, err := io.ReadAll(r)
-	s.relay.mutex.Lock()
-	defer s.relay.mutex.Unlock()
-	s.relay.mails = append(s.relay.mails, string(raw))
-	return err
-}
-func (s *session) Reset()        {}
-func (s *session) Logout() error { return nil }
-
-// certificate for localhost that is its own authority.
-func certificate(t *testing.T) (tls.Certificate, string) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"localhost"}, IsCA: true, BasicConstraintsValid: true,
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
-}
-
-func serve(t *testing.T, r *relay, encrypted bool) *settings.Mail {
-	t.Helper()
-	pair, bundle := certificate(t)
-	server := smtp.NewServer(r)
-	server.Domain = "localhost"
-	if encrypted {
-		server.TLSConfig = &tls.Config{Certificates: []tls.Certificate{pair}}
-	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	go func() { _ = server.Serve(listener) }()
-	t.Cleanup(func() { _ = server.Close() })
-	return &settings.Mail{Host: "localhost", Port: int32(listener.Addr().(*net.TCPAddr).Port), From: "termine@example.org", CABundle: bundle}
-}
 
 // booked confirms a booking in a language and gives its token.
 func booked(t *testing.T, tenant *fixture.Tenant, language string) string {
@@ -140,26 +69,24 @@ func TestConfirmationAndCancellationReachTheCitizenInTheirLanguage(t *testing.T)
 		"en": {"Your appointment is booked", "Apply for an identity card", "Dear Zoë Quittenbaum"},
 	} {
 		t.Run(language, func(t *testing.T) {
-			tenant, inbox := fixture.New(t), &relay{}
-			tenant.Document.Mail = serve(t, inbox, true)
+			tenant, inbox := fixture.New(t), &fixture.Relay{}
+			tenant.Document.Mail = inbox.Serve(t, true)
 			token := booked(t, tenant, language)
 			drain(t, tenant)
 			if _, err := tenant.Store.Cancel(t.Context(), token, true); err != nil {
 				t.Fatal(err)
 			}
 			drain(t, tenant)
-			inbox.mutex.Lock()
-			defer inbox.mutex.Unlock()
-			if len(inbox.mails) != 2 {
-				t.Fatalf("%d mails", len(inbox.mails))
+			if len(inbox.Mails()) != 2 {
+				t.Fatalf("%d mails", len(inbox.Mails()))
 			}
-			confirmation := decode(t, inbox.mails[0])
+			confirmation := decode(t, inbox.Mails()[0])
 			for _, text := range append(want, "https://termine.example.org/"+language+"/appointments/"+token, "method=REQUEST", "METHOD:REQUEST\r\n", "SEQUENCE:0", "Spiegelgasse 6") {
 				if !strings.Contains(confirmation, text) {
 					t.Errorf("the confirmation lacks %q:\n%s", text, confirmation)
 				}
 			}
-			if cancellation := decode(t, inbox.mails[1]); !strings.Contains(cancellation, "method=CANCEL") || !strings.Contains(cancellation, "SEQUENCE:1") || strings.Contains(cancellation, token) {
+			if cancellation := decode(t, inbox.Mails()[1]); !strings.Contains(cancellation, "method=CANCEL") || !strings.Contains(cancellation, "SEQUENCE:1") || strings.Contains(cancellation, token) {
 				t.Errorf("the cancellation is\n%s", cancellation)
 			}
 			if left := count(t, tenant, "true"); left != 0 {
@@ -197,8 +124,8 @@ func decode(t *testing.T, raw string) string {
 }
 
 func TestAMoveUpdatesTheCalendarEntryInPlace(t *testing.T) { // RFC 5546: same UID, higher SEQUENCE
-	tenant, inbox := fixture.New(t), &relay{}
-	tenant.Document.Mail = serve(t, inbox, true)
+	tenant, inbox := fixture.New(t), &fixture.Relay{}
+	tenant.Document.Mail = inbox.Serve(t, true)
 	token := booked(t, tenant, "de")
 	drain(t, tenant)
 	begin := time.Now().Add(72 * time.Hour).Truncate(time.Hour)
@@ -211,18 +138,16 @@ func TestAMoveUpdatesTheCalendarEntryInPlace(t *testing.T) { // RFC 5546: same U
 		t.Fatal(err)
 	}
 	drain(t, tenant)
-	inbox.mutex.Lock()
-	defer inbox.mutex.Unlock()
-	if len(inbox.mails) != 3 {
-		t.Fatalf("%d mails", len(inbox.mails))
+	if len(inbox.Mails()) != 3 {
+		t.Fatalf("%d mails", len(inbox.Mails()))
 	}
-	uid := regexp.MustCompile(`UID:\S+`).FindString(decode(t, inbox.mails[0]))
+	uid := regexp.MustCompile(`UID:\S+`).FindString(decode(t, inbox.Mails()[0]))
 	for n, want := range [][]string{
 		{"METHOD:REQUEST", "SEQUENCE:0", "STATUS:CONFIRMED"},
 		{"METHOD:REQUEST", "SEQUENCE:1", "STATUS:CONFIRMED", "Ihr Termin ist verschoben", "/de/appointments/" + token, begin.UTC().Format("DTSTART:20060102T150405Z")},
 		{"METHOD:CANCEL", "SEQUENCE:2", "STATUS:CANCELLED", begin.UTC().Format("DTSTART:20060102T150405Z")},
 	} {
-		mail := decode(t, inbox.mails[n])
+		mail := decode(t, inbox.Mails()[n])
 		for _, text := range append(want, uid) {
 			if !strings.Contains(mail, text) {
 				t.Errorf("mail %d lacks %q:\n%s", n+1, text, mail)
@@ -243,12 +168,12 @@ func TestARelayThatCannotTakeMailGetsItLaterAndNothingIsLogged(t *testing.T) {
 		{"a relay without STARTTLS (B4)", nil, false, "retried"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			tenant, inbox := fixture.New(t), &relay{refusal: test.refusal}
-			tenant.Document.Mail = serve(t, inbox, test.encrypted)
+			tenant, inbox := fixture.New(t), &fixture.Relay{Refusal: test.refusal}
+			tenant.Document.Mail = inbox.Serve(t, test.encrypted)
 			token := booked(t, tenant, "de")
 			log, results := drain(t, tenant)
-			if len(results) != 1 || results[0] != test.result || len(inbox.mails) != 0 {
-				t.Errorf("results %v and %d mails, log %s", results, len(inbox.mails), log)
+			if len(results) != 1 || results[0] != test.result || len(inbox.Mails()) != 0 {
+				t.Errorf("results %v and %d mails, log %s", results, len(inbox.Mails()), log)
 			}
 			for _, secret := range []string{"zoe.q", "Quittenbaum", token} {
 				if strings.Contains(log, secret) {

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Package browser_test drives a real browser through every flow of a running instance: real PostgreSQL, a real mail
+// relay, Chromium. The flows themselves are in test/browser.
+package browser_test
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	. "github.com/onsi/gomega"
+
+	"github.com/termintreu/termintreu/api/v1alpha1"
+	"github.com/termintreu/termintreu/internal/booking/instance"
+	"github.com/termintreu/termintreu/internal/booking/internal/fixture"
+	"github.com/termintreu/termintreu/internal/settings"
+)
+
+const (
+	root     = "../../.."
+	chromium = "/usr/bin/chromium"
+	// longest a run may take on a machine that is busy with other things.
+	longest = 15 * time.Minute
+)
+
+var languages = []v1alpha1.Locale{"de", "en", "fr", "it", "uk"}
+
+// titles of the fixture's services in every language.
+var titles = []v1alpha1.LocalizedText{
+	{"de": "Identitätskarte beantragen", "en": "Apply for an identity card", "fr": "Demander une carte d’identité",
+		"it": "Richiedere una carta d’identità", "uk": "Оформити посвідчення особи"},
+	{"de": "Beratung", "en": "Counselling", "fr": "Conseil", "it": "Consulenza", "uk": "Консультація"},
+}
+
+// EN 301 549, WCAG 2.1 AA.
+func TestEveryFlowInEveryLanguageWithAndWithoutJavaScript(t *testing.T) {
+	g := NewWithT(t)
+	tools(t)
+	tenant, inbox := fixture.New(t), &fixture.Relay{}
+	tenant.Document.Locales, tenant.Document.Mail = languages, inbox.Serve(t, true)
+	for n, title := range titles {
+		tenant.Document.Catalogue.Services[n].DisplayName = title
+	}
+	site := serve(t, tenant)
+	pictures, err := filepath.Abs(filepath.Join(root, "artefacts", "browser"))
+	g.Expect(err).NotTo(HaveOccurred())
+	var tags []string
+	for _, language := range languages {
+		tags = append(tags, string(language))
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), longest)
+	defer cancel()
+	run := exec.CommandContext(ctx, "node", "run.mjs", site, strings.Join(tags, ","), chromium, pictures)
+	run.Dir = filepath.Join(root, "test", "browser")
+	report, err := run.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v; the pictures are in artefacts/browser\n%s", err, report)
+	}
+	t.Logf("%s", report)
+	for _, language := range tags {
+		g.Eventually(func() int {
+			return len(slices.DeleteFunc(inbox.Mails(), func(mail string) bool { return !strings.Contains(mail, "Content-Language: "+language+"\r\n") }))
+		}, "30s").Should(BeNumerically(">=", 3), "mails in %s", language)
+	}
+}
+
+// tools installs what the lockfile names, once, and checks its integrity.
+func tools(t *testing.T) {
+	t.Helper()
+	if _, err := os.Stat(chromium); err != nil {
+		t.Fatal("there is no browser: make packages installs it")
+	}
+	dir := filepath.Join(root, "test", "browser")
+	lock, err := os.OpenFile(filepath.Join(dir, "package-lock.json"), os.O_RDONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Close()
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	installed, err := os.Stat(filepath.Join(dir, "node_modules", ".package-lock.json"))
+	wanted, _ := lock.Stat()
+	if err == nil && !installed.ModTime().Before(wanted.ModTime()) {
+		return
+	}
+	install := exec.CommandContext(t.Context(), "npm", "ci")
+	install.Dir = dir
+	if said, err := install.CombinedOutput(); err != nil {
+		t.Fatalf("npm ci: %v\n%s", err, said)
+	}
+}
+
+// serve runs an instance on a free port and gives its address.
+func serve(t *testing.T, tenant *fixture.Tenant) string {
+	t.Helper()
+	g := NewWithT(t)
+	document, err := json.Marshal(tenant.Document)
+	g.Expect(err).NotTo(HaveOccurred())
+	path := filepath.Join(t.TempDir(), settings.FileKey)
+	g.Expect(os.WriteFile(path, document, 0o600)).To(Succeed())
+	ctx, stop := context.WithCancel(context.Background())
+	addresses, ended := make(chan string, 1), make(chan error, 1)
+	go func() {
+		ended <- instance.Run(ctx, instance.Options{SettingsFile: path, DatabaseDir: tenant.DatabaseDir, Listen: "127.0.0.1:0",
+			InternalListen: "127.0.0.1:0", Log: slog.New(slog.DiscardHandler),
+			Listening: func(site, _ net.Addr) { addresses <- site.String() }})
+	}()
+	t.Cleanup(func() {
+		stop()
+		g.Eventually(ended, "30s").Should(Receive(BeNil()))
+	})
+	var address string
+	g.Eventually(addresses, "30s").Should(Receive(&address))
+	return "http://" + address
+}

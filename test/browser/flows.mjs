@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// What citizens do, told without a word of any language: each flow finds its way by the structure of the pages, and
+// looks at each page it comes to.
+
+import assert from 'node:assert/strict'
+
+const person = { given_name: 'Zoë', family_name: 'Quittenbaum', email: 'zoe.quittenbaum@example.org' }
+const path = page => new URL(page.url()).pathname
+const submit = (page, action) => page.locator(`form[action$="${action}"] button`).first().click()
+const follow = (page, end) => page.locator(`main a[href$="${end}"]`).first().click()
+
+async function fill (page, values) {
+  for (const [name, value] of Object.entries(values)) await page.locator(`input[name="${name}"]`).fill(value)
+}
+
+// choose goes from the first page to a held slot; look is told every page on the way.
+async function choose (page, language, look) {
+  await page.goto(`/${language}/`)
+  await look('home')
+  await page.locator('a[href$="/services/ausweis"]').click()
+  await look('service')
+  await page.locator('a[href$="/offices/einwohneramt"]').click()
+  await look('slots')
+  await page.locator('a[rel="next"]').click()
+  await page.locator('a[rel="prev"]').click()
+  await page.locator('button[name="start"]').last().click()
+  assert.match(path(page), /\/appointments\//)
+}
+
+// enter gives name and address: first nothing, then all of it.
+async function enter (page, look) {
+  await look('contact')
+  await page.locator('form[action$="/contact"] button').click()
+  assert.equal(await page.locator('[role="alert"] li').count(), 4, 'a page that names each fault')
+  await look('contact-faults')
+  await fill(page, person)
+  await page.locator('input[name="notice"]').check()
+  await submit(page, '/contact')
+  await look('pending')
+  await submit(page, '/confirm')
+  await look('confirmed')
+}
+
+// book is the whole way; it gives the address of the appointment.
+export async function book (page, language, look) {
+  await choose(page, language, look)
+  await enter(page, look)
+  return path(page)
+}
+
+// rights: see, take away, correct.
+export async function rights (page, language, look) {
+  const appointment = path(page)
+  await follow(page, '/data')
+  await look('data')
+  const copy = await (await page.request.get(appointment + '/data.json')).json()
+  assert.equal(copy.contact.familyName, person.family_name)
+  await follow(page, '/correct')
+  await look('correct')
+  await fill(page, { given_name: '' })
+  await submit(page, '/correct')
+  await look('correct-faults')
+  await fill(page, { given_name: 'Zoé' })
+  await submit(page, '/correct')
+  assert.match(await page.locator('main').innerText(), /Zoé/)
+  await page.goto(appointment)
+}
+
+export async function move (page, language, look) {
+  const appointment = path(page)
+  const before = await page.locator('.summary').innerText()
+  await follow(page, '/move')
+  await look('move')
+  await page.locator('button[name="start"]').first().click()
+  assert.equal(path(page), appointment)
+  assert.notEqual(await page.locator('.summary').innerText(), before, 'the appointment is at another time')
+  const calendar = await (await page.request.get(appointment + '/calendar.ics')).text()
+  assert.match(calendar, /SEQUENCE:1/)
+}
+
+export async function cancel (page, language, look) {
+  await follow(page, '/cancel')
+  await look('cancel')
+  await submit(page, '/cancel')
+  await look('cancelled')
+}
+
+export async function erase (page, language, look) {
+  const appointment = path(page)
+  await page.goto(appointment + '/erase')
+  await look('erase')
+  await submit(page, '/erase')
+  await look('erased')
+  const gone = await page.goto(appointment)
+  assert.equal(gone.status(), 404)
+  await look('missing')
+}
+
+export async function notice (page, language, look) {
+  await page.goto(`/${language}/`)
+  await page.locator('footer a[href$="/privacy"]').click()
+  await look('privacy')
+  assert.equal(new URL(page.url()).pathname, `/${language}/privacy`)
+}
+
+// late is the citizen who wants a slot somebody else has just taken.
+export async function late (page, language, look, rival) {
+  const office = `/${language}/services/ausweis/offices/gundeli`
+  await page.goto(office)
+  await rival.goto(office)
+  await rival.locator('button[name="start"]').first().click()
+  await page.locator('button[name="start"]').first().click()
+  await look('taken')
+}
+
+// keyboard books without a mouse: every stop can be seen, and the way is short.
+export async function keyboard (page, language) {
+  await page.goto(`/${language}/`)
+  await page.keyboard.press('Tab')
+  assert.equal(await focused(page, e => e.getAttribute('href')), '#main', 'the first stop skips to the content')
+  await page.keyboard.press('Enter')
+  await reach(page, 'a[href$="/services/ausweis"]')
+  await page.keyboard.press('Enter')
+  await reach(page, 'a[href$="/offices/einwohneramt"]')
+  await page.keyboard.press('Enter')
+  await reach(page, 'button[name="start"]')
+  await page.keyboard.press('Space')
+  await reach(page, 'input[name="given_name"]')
+  for (const name of ['given_name', 'family_name', 'email']) {
+    await reach(page, `input[name="${name}"]`)
+    await page.keyboard.type(person[name])
+  }
+  await reach(page, 'input[name="notice"]')
+  await page.keyboard.press('Space')
+  await page.keyboard.press('Enter')
+  await reach(page, 'form[action$="/confirm"] button')
+  await page.keyboard.press('Enter')
+  await reach(page, 'a[href$="/cancel"]')
+  await page.keyboard.press('Enter')
+  await reach(page, 'form[action$="/cancel"] button')
+  await page.keyboard.press('Enter')
+  await page.locator('.alert').waitFor()
+}
+
+const focused = (page, tell) => page.evaluate(`(${tell})(document.activeElement)`)
+
+// reach presses Tab until the wanted element has the focus.
+async function reach (page, selector) {
+  await page.locator(selector).first().waitFor()
+  for (let stops = 0; stops < 60; stops++) {
+    if (await focused(page, `e => e.matches(${JSON.stringify(selector)})`)) {
+      assert.notEqual(await focused(page, e => getComputedStyle(e).outlineStyle), 'none', `${selector} shows that it has the focus`)
+      return
+    }
+    await page.keyboard.press('Tab')
+  }
+  assert.fail(`${selector} cannot be reached with the keyboard`)
+}
