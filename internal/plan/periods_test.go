@@ -59,3 +59,38 @@ func TestCheckRefusesWhatHangsOnAnAppointmentForLongerThanIt(t *testing.T) {
 		}
 	}
 }
+
+// Two years of data and one-year backups make three years; a check that held each against the limit by itself would let
+// them pass.
+func TestCheckAddsTheLifeOfBackupsToThatOfTheData(t *testing.T) {
+	in := soundInput(t)
+	in.Policy, in.Region = in.Policy.DeepCopy(), in.Region.DeepCopy()
+	limit := v1alpha1.Period("1094d")
+	in.Region.Spec.DatabaseServers[0].Processor.MaximumPeriod = &limit
+	for i := range in.Region.Spec.BackupStores {
+		in.Region.Spec.BackupStores[i].Processor.MaximumPeriod = nil
+	}
+	for i := range in.Policy.Spec.Rules {
+		if in.Policy.Spec.Rules[i].StartEvent == v1alpha1.StartAppointmentEnd {
+			in.Policy.Spec.Rules[i].Period = "730d"
+		}
+	}
+	in.Policy.Spec.Backup.Period = "365d"
+	most, err := limit.Duration()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, part := range []v1alpha1.Period{"730d", in.Policy.Spec.Backup.Period} {
+		if alone, err := part.Duration(); err != nil || alone > most {
+			t.Errorf("%s alone is over %s (%v), so that the naive check would find this out as well", part, limit, err)
+		}
+	}
+	refusal := plan.Check(in)
+	if refusal == nil || refusal.Reason != v1alpha1.ReasonPolicyExceedsProcessor || !strings.Contains(refusal.Message, "730d") || !strings.Contains(refusal.Message, "365d more") {
+		t.Errorf("three years within a limit of %s give %+v", limit, refusal)
+	}
+	limit = "1095d"
+	if refusal := plan.Check(in); refusal != nil {
+		t.Errorf("three years within a limit of %s are refused: %s", limit, refusal.Message)
+	}
+}

@@ -6,8 +6,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/termintreu/termintreu/api/v1alpha1"
+	"github.com/termintreu/termintreu/internal/booking"
 	"github.com/termintreu/termintreu/internal/postgres"
 )
 
@@ -30,13 +34,60 @@ func TestAPurgePerCustomerWouldKeepWhatOursForgets(t *testing.T) {
 	}
 }
 
+// Where zero means off, a period left out keeps everything for ever. Here no zero gets in, not even past the operator,
+// and the naive reading is run beside it.
 func TestAPeriodOfZeroIsRefusedRatherThanTakenForOff(t *testing.T) {
-	_, _, admin := prepared(t)
+	server, database, admin := prepared(t)
 	tenant := newTenant()
+	must(t, admin.Ensure(t.Context(), tenant))
+	super := server.Superuser(t, database)
+	kept(t, super, tenant.DataID, 4000*day)
+	if naive := value[int64](t, super, `SELECT count(*) FROM `+tenant.DataID+`.appointment, (SELECT interval '0' AS period) AS rule
+		WHERE rule.period > interval '0' AND ends_at <= now() - rule.period`); naive != 0 {
+		t.Errorf("zero taken for off removes %d records, want none: this test shows nothing", naive)
+	}
+	if _, err := super.Exec(t.Context(), `UPDATE `+tenant.DataID+`.retention_rule SET period = '0' WHERE category = 'Contact'`); err == nil {
+		t.Error("the database took a period of zero")
+	}
 	tenant.Rules[contactRule].Period = 0
 	if err := admin.Ensure(t.Context(), tenant); err == nil || !strings.Contains(err.Error(), "Contact") {
 		t.Errorf("a period of zero gave %v", err)
 	}
+}
+
+// mark is what a citizen typed into every field, in the tests that look for it everywhere; bytea shows it in hex.
+const (
+	mark      = "Muster7291"
+	markInHex = "4d757374657237323931"
+)
+
+// marked stores an appointment that ended so long ago, with the mark in every field of everything that hangs on it,
+// and gives its ID.
+func marked(t *testing.T, super *pgx.Conn, ended time.Duration) string {
+	t.Helper()
+	return value[string](t, super, `WITH a AS (INSERT INTO appointment (office, counter, service, channel, starts_at, ends_at, state, locale, token_hash)
+			VALUES ('hall', 1, 'passport', 'OnSite', now() - $2::interval - interval '1 day', now() - $2::interval, 'confirmed', 'de', '\x`+markInHex+`') RETURNING id),
+		c AS (INSERT INTO contact (appointment_id, given_name, family_name, email, phone, street, postal_code, city, notice_date)
+			SELECT id, $1, $1, $1, $1, $1, $1, $1, current_date FROM a),
+		f AS (INSERT INTO attachment (appointment_id, file_name, media_type, content) SELECT id, $1, 'text/plain', convert_to($1, 'UTF8') FROM a),
+		o AS (INSERT INTO mail_outbox (appointment_id, kind, token) SELECT id, 'confirmed', $1 FROM a),
+		m AS (INSERT INTO message (appointment_id, sender, body) SELECT id, 'citizen', $1 FROM a)
+		SELECT id::text FROM a`, mark, ended)
+}
+
+// holders are the tables of the schema a row of which still holds the mark, whatever table that is.
+func holders(t *testing.T, super *pgx.Conn, schema string) (found []string) {
+	t.Helper()
+	rows, err := super.Query(t.Context(), `SELECT c.relname FROM pg_class AS c WHERE c.relnamespace = $1::regnamespace AND c.relkind = 'r' ORDER BY 1`, schema)
+	must(t, err)
+	tables, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	must(t, err)
+	for _, table := range tables {
+		if value[int64](t, super, `SELECT count(*) FROM `+table+` AS r WHERE r::text LIKE '%' || $1 || '%' OR r::text LIKE '%`+markInHex+`%'`, mark) > 0 {
+			found = append(found, table)
+		}
+	}
+	return found
 }
 
 // Anonymising the name but not mail, phone and remarks leaves a person: nothing of what was typed may be left anywhere.
@@ -46,28 +97,17 @@ func TestAnAnonymisedAppointmentLeavesNoFieldOfAPerson(t *testing.T) {
 	must(t, admin.Ensure(t.Context(), tenant))
 	super := server.Superuser(t, database)
 	exec(t, super, "SET search_path = "+tenant.DataID)
-	const mark = "Muster7291"
-	exec(t, super, `WITH a AS (INSERT INTO appointment (office, counter, service, channel, starts_at, ends_at, state, locale, token_hash)
-			VALUES ('hall', 1, 'passport', 'OnSite', now() - interval '41 days', now() - interval '40 days', 'confirmed', 'de', '\x4d757374657237323931') RETURNING id),
-		c AS (INSERT INTO contact (appointment_id, given_name, family_name, email, phone, street, postal_code, city, notice_date)
-			SELECT id, $1, $1, $1, $1, $1, $1, $1, current_date FROM a),
-		f AS (INSERT INTO attachment (appointment_id, file_name, media_type, content) SELECT id, $1, 'text/plain', convert_to($1, 'UTF8') FROM a),
-		o AS (INSERT INTO mail_outbox (appointment_id, kind, token) SELECT id, 'confirmed', $1 FROM a)
-		INSERT INTO message (appointment_id, sender, body) SELECT id, 'citizen', $1 FROM a`, mark)
-	exec(t, super, `SELECT purge('Appointment', 10, gen_random_uuid())`)
-	rows, err := super.Query(t.Context(), `SELECT c.relname FROM pg_class AS c WHERE c.relnamespace = $1::regnamespace AND c.relkind = 'r'`, tenant.DataID)
+	marked(t, super, 40*day)
+	tx, err := super.Begin(t.Context())
 	must(t, err)
-	var tables []string
-	for rows.Next() {
-		var name string
-		must(t, rows.Scan(&name))
-		tables = append(tables, name)
+	exec(t, super, `UPDATE contact SET given_name = '', family_name = ''`)
+	if naive := holders(t, super, tenant.DataID); !slices.Contains(naive, "contact") || !slices.Contains(naive, "message") {
+		t.Errorf("anonymising the name alone leaves the person in %v: this test would not find it out", naive)
 	}
-	must(t, rows.Err())
-	for _, table := range tables {
-		if n := value[int64](t, super, `SELECT count(*) FROM `+table+` AS r WHERE r::text LIKE '%' || $1 || '%' OR r::text LIKE '%4d757374657237323931%'`, mark); n != 0 {
-			t.Errorf("%d rows of %s still hold what was typed", n, table)
-		}
+	must(t, tx.Rollback(t.Context()))
+	exec(t, super, `SELECT purge('Appointment', 10, gen_random_uuid())`)
+	if left := holders(t, super, tenant.DataID); len(left) > 0 {
+		t.Errorf("%v still hold what was typed", left)
 	}
 }
 
@@ -82,6 +122,27 @@ func TestTheErasureJournalTakesNoIdentifier(t *testing.T) {
 	}
 	exec(t, app, `INSERT INTO erasure_journal (subject_hmac) VALUES (sha256('x'))`)
 	refused(t, app, `SELECT * FROM erasure_journal`)
+}
+
+func TestAnErasureLeavesNothingThatWasErasedInItsOwnLog(t *testing.T) {
+	server, database, admin := prepared(t)
+	tenant := newTenant()
+	must(t, admin.Ensure(t.Context(), tenant))
+	super := server.Superuser(t, database)
+	exec(t, super, "SET search_path = "+tenant.DataID)
+	erased := marked(t, super, -day)
+	app := as(t, server, database, tenant.DataID, postgres.RolesOf(tenant.DataID).AppA, tenant.AppA)
+	// As the instance does it.
+	exec(t, app, `DELETE FROM appointment WHERE id = $1::text::uuid`, erased)
+	exec(t, app, `INSERT INTO erasure_journal (subject_hmac) VALUES ($1)`, booking.ErasureMark(erased))
+	exec(t, app, `INSERT INTO audit_log (actor, action, object) VALUES ('citizen', 'erased', $1)`, "appointment/"+erased)
+	if left := holders(t, super, tenant.DataID); len(left) > 0 {
+		t.Errorf("%v still hold what was erased", left)
+	}
+	exec(t, super, `CREATE TABLE erasure_log AS SELECT now() AS erased_at, $1::text AS email`, mark)
+	if naive := holders(t, super, tenant.DataID); !slices.Equal(naive, []string{"erasure_log"}) {
+		t.Errorf("a log of what was erased is not found out: %v", naive)
+	}
 }
 
 // M3: what nobody classified is found in the live catalogue, not trusted.
@@ -124,5 +185,9 @@ func TestAnExpiredDayOfTheAccessLogIsDropped(t *testing.T) {
 	if n := value[int64](t, super, `SELECT count(*) FROM pg_inherits WHERE inhparent = 'access_log'::regclass`); n != 3 {
 		t.Errorf("%d partitions, want the rest and the two days ahead", n)
 	}
-	dumpAs(t, server, database, tenant.DataID, postgres.RolesOf(tenant.DataID).Backup, tenant.Backup)
+	backup := as(t, server, database, tenant.DataID, postgres.RolesOf(tenant.DataID).Backup, tenant.Backup)
+	for _, partition := range []string{"1", "2"} { // The days ahead, which pg_dump reads one by one.
+		name := value[string](t, super, `SELECT 'access_log_' || to_char((now() AT TIME ZONE 'UTC')::date + $1::text::int, 'YYYYMMDD')`, partition)
+		exec(t, backup, "SELECT * FROM "+name)
+	}
 }
