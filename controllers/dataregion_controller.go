@@ -30,6 +30,8 @@ type DataRegionReconciler struct {
 	Kick chan struct{}
 	// Interval between two looks at the book.
 	Interval time.Duration
+
+	namespaces bindings
 }
 
 // Reconcile applies the region's shared objects and writes its status when something of it is news.
@@ -88,7 +90,7 @@ func (r *DataRegionReconciler) kick() {
 
 func (r *DataRegionReconciler) applyShared(ctx context.Context, region *v1alpha1.DataRegion) error {
 	// Collected, since a namespace that is missing must keep no wall from going up.
-	failure := bindNamespace(ctx, r.Client, region.Spec.PlatformNamespace, region.Name)
+	failure := r.namespaces.bind(ctx, r.Client, region.Spec.PlatformNamespace, region.Name)
 	for _, object := range resources.RegionObjects(resources.PlanRegion(region)) {
 		live, err := liveObject(ctx, r.Client, object)
 		if err != nil {

@@ -98,7 +98,7 @@ func (r *TenantReconciler) neighbours(ctx context.Context, tenant *v1alpha1.Book
 			}
 			neighbours = append(neighbours, plan.Neighbour{
 				Tenant: client.ObjectKeyFromObject(n), Region: n.Spec.RegionRef.Name,
-				Hosts: n.Spec.Instance.Hosts, Created: n.CreationTimestamp.Time,
+				Hosts: n.Spec.Instance.Hosts, Created: n.CreationTimestamp.Time, Placed: n.Status.Database != nil,
 			})
 		}
 	}

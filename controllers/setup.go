@@ -4,6 +4,7 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 
@@ -30,12 +31,14 @@ import (
 
 var namespaceGVK = corev1.SchemeGroupVersion.WithKind("Namespace")
 
-// Indexes over BookingTenants.
+// Indexes over BookingTenants, and over pods, of which a fleet has thousands.
 const (
 	hostIndex   = "spec.instance.hosts"
 	regionIndex = "spec.regionRef.name"
 	policyIndex = "spec.retentionPolicyRef.name"
 	dataIDIndex = "dataID"
+	podIndex    = "pod.dataID"
+	nodeIndex   = "pod.node"
 )
 
 // SetupIndexes registers the indexes the reconcilers look tenants up by.
@@ -60,6 +63,21 @@ func SetupIndexes(ctx context.Context, mgr ctrl.Manager) error {
 		regionIndex: of(func(t *v1alpha1.BookingTenant) []string { return []string{t.Spec.RegionRef.Name} }),
 		policyIndex: of(func(t *v1alpha1.BookingTenant) []string { return []string{t.Spec.RetentionPolicyRef.Name} }),
 		dataIDIndex: of(func(t *v1alpha1.BookingTenant) []string { return []string{plan.DataID(t.UID)} }),
+	}
+	ofPod := func(key func(*corev1.Pod) string) client.IndexerFunc {
+		return func(o client.Object) []string {
+			pod, ok := o.(*corev1.Pod)
+			if !ok {
+				return nil
+			}
+			return []string{key(pod)}
+		}
+	}
+	if err := errors.Join(
+		mgr.GetFieldIndexer().IndexField(ctx, &corev1.Pod{}, podIndex, ofPod(func(p *corev1.Pod) string { return p.Labels[resources.LabelDataID] })),
+		mgr.GetFieldIndexer().IndexField(ctx, &corev1.Pod{}, nodeIndex, ofPod(func(p *corev1.Pod) string { return p.Spec.NodeName })),
+	); err != nil {
+		return err
 	}
 	for _, field := range slices.Sorted(maps.Keys(indexes)) {
 		if err := mgr.GetFieldIndexer().IndexField(ctx, &v1alpha1.BookingTenant{}, field, indexes[field]); err != nil {
@@ -125,13 +143,13 @@ func (r *TenantReconciler) tenantsBy(index string) handler.EventHandler {
 
 // tenantsOnNode are the tenants with pods on a node, and those that wait for a trusted one.
 func (r *TenantReconciler) tenantsOnNode(ctx context.Context, node client.Object) []reconcile.Request {
-	pods := &corev1.PodList{}
-	if err := r.List(ctx, pods, client.UnsafeDisableDeepCopy); err != nil {
-		return nil
-	}
 	seen := map[reconcile.Request]bool{}
-	for i := range pods.Items {
-		if on := pods.Items[i].Spec.NodeName; on == node.GetName() || on == "" {
+	for _, on := range []string{node.GetName(), ""} {
+		pods := &corev1.PodList{}
+		if err := r.List(ctx, pods, client.MatchingFields{nodeIndex: on}, client.UnsafeDisableDeepCopy); err != nil {
+			return nil
+		}
+		for i := range pods.Items {
 			for _, request := range tenantOfObject(ctx, &pods.Items[i]) {
 				seen[request] = true
 			}

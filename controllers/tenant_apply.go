@@ -24,10 +24,6 @@ func (r *TenantReconciler) apply(ctx context.Context, s *scope) error {
 	if s.input.Region == nil {
 		return fmt.Errorf("applying %s: region is gone", s.plan.Tenant)
 	}
-	// The wall before the first pod.
-	if err := bindNamespace(ctx, r.Client, s.plan.Tenant.Namespace, s.plan.Region.Name); err != nil {
-		return err
-	}
 	creds, err := r.credentials(ctx, s.plan)
 	if err != nil {
 		return err

@@ -35,8 +35,9 @@ type TenantReconciler struct {
 	// Now is the clock; tests inject their own.
 	Now func() time.Time
 
-	placing placing
-	applied appliedSpecs
+	placing    placing
+	namespaces bindings
+	applied    appliedSpecs
 	// incidents reported last, by UID of the tenant; only of tenants that had any.
 	incidents sync.Map
 	bound     appliedSpecs
@@ -107,6 +108,10 @@ func (r *TenantReconciler) prepare(ctx context.Context, s *scope) (*plan.Plan, e
 	s.refusal = plan.Check(s.input)
 	if s.refusal != nil && (!s.refusal.StillPlanned() || s.tenant.Status.Database == nil) {
 		return nil, nil
+	}
+	// The wall before the first piece of data: of two regions' tenants in one namespace the second stays without any.
+	if err := r.namespaces.bind(ctx, r.Client, s.tenant.Namespace, s.input.Region.Name); err != nil {
+		return nil, err
 	}
 	if err := r.ensureFinalizer(ctx, s); err != nil {
 		return nil, err

@@ -20,8 +20,7 @@ import (
 const (
 	// retryEviction is how soon a blocked eviction is tried again.
 	retryEviction = 10 * time.Second
-	// evictionTimeout ends the client's own patience: it would wait and ask again for minutes while a budget blocks,
-	// and the incident must be told at once.
+	// evictionTimeout of one request: a slow answer must not keep the incident from being told.
 	evictionTimeout = 3 * time.Second
 )
 

@@ -82,7 +82,7 @@ func (r *TenantReconciler) placements(ctx context.Context, p *plan.Plan, s *scop
 
 func (r *TenantReconciler) podPlacements(ctx context.Context, p *plan.Plan, s *scope) ([]compliance.Placement, error) {
 	pods := &corev1.PodList{}
-	if err := r.List(ctx, pods, client.MatchingLabels{resources.LabelDataID: p.DataID}, client.UnsafeDisableDeepCopy); err != nil {
+	if err := r.List(ctx, pods, client.MatchingFields{podIndex: p.DataID}, client.UnsafeDisableDeepCopy); err != nil {
 		return nil, fmt.Errorf("listing pods: %w", err)
 	}
 	var placements []compliance.Placement

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -132,6 +133,7 @@ func newManager(config *rest.Config, o Options, name string, cacheOptions func(*
 	config = rest.CopyConfig(config)
 	// API Priority and Fairness protects the API server better than a limit of the client's own.
 	config.QPS, config.Burst = -1, -1
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return impatient{next} })
 	options := ctrl.Options{
 		Scheme: Scheme(), HealthProbeBindAddress: o.ProbeAddress,
 		Controller:     ctrlconfig.Controller{SkipNameValidation: &o.SharedProcess},

@@ -37,6 +37,8 @@ type Neighbour struct {
 	Region  string
 	Hosts   []v1alpha1.Host
 	Created time.Time
+	// Placed tells whether it has, or had, data in its region.
+	Placed bool
 }
 
 // Defaults of the operator.

@@ -39,16 +39,32 @@ func checkNamespace(in *Input) *Refusal {
 	if !admits(region.Spec.Namespaces, namespace, in.NamespaceLabels) {
 		return refuse(v1alpha1.ReasonNamespaceNotAllowed, "DataRegion %s does not admit namespace %s: ask the platform to add it to spec.namespaces, or use a namespace it admits", region.Name, namespace)
 	}
-	if bound := in.NamespaceLabels[v1alpha1.LabelRegion]; bound != "" && bound != region.Name {
-		return refuse(v1alpha1.ReasonNamespaceBoundElsewhere, "namespace %s is bound to DataRegion %s: create tenants of %s in another namespace", namespace, bound, region.Name)
+	return checkBound(in)
+}
+
+// checkBound refuses a second region in a namespace, since node constraints are stated per namespace. The namespace's
+// label, which the operator alone writes, says whose it is; before it is written only a tenant that has data there
+// does: one that is Stalled, however old, must not keep a namespace for a region it may never enter.
+func checkBound(in *Input) *Refusal {
+	namespace, region := in.Tenant.Namespace, in.Region.Name
+	switch bound := in.NamespaceLabels[v1alpha1.LabelRegion]; bound {
+	case region:
+		return nil
+	case "":
+	default:
+		return RefuseBound(namespace, bound, region)
 	}
-	// A namespace is bound to the region of its oldest tenant, so that node constraints can be stated per namespace.
 	for _, n := range in.Neighbours {
-		if n.Tenant.Namespace == namespace && n.Region != region.Name && n.olderThan(in.Tenant) {
-			return refuse(v1alpha1.ReasonNamespaceBoundElsewhere, "namespace %s is bound to DataRegion %s by tenant %s: create tenants of %s in another namespace", namespace, n.Region, n.Tenant.Name, region.Name)
+		if n.Placed && n.Tenant.Namespace == namespace && n.Region != region {
+			return RefuseBound(namespace, n.Region, region)
 		}
 	}
 	return nil
+}
+
+// RefuseBound says that a namespace holds the data of another region.
+func RefuseBound(namespace, bound, region string) *Refusal {
+	return refuse(v1alpha1.ReasonNamespaceBoundElsewhere, "namespace %s is bound to DataRegion %s: use another namespace for DataRegion %s", namespace, bound, region)
 }
 
 func admits(access v1alpha1.NamespaceAccess, namespace string, namespaceLabels map[string]string) bool {
@@ -81,31 +97,6 @@ func checkHosts(in *Input) *Refusal {
 	return nil
 }
 
-// checkProcessors holds the policy against what each processor of the region may keep (D6).
-func checkProcessors(in *Input) *Refusal {
-	longest, err := longestPeriod(in.Policy)
-	if err != nil {
-		return refuse(v1alpha1.ReasonInvalidPeriod, "RetentionPolicy %s: %v", in.Policy.Name, err)
-	}
-	backup := duration(in.Policy.Spec.Backup.Period)
-	for _, use := range processorsOf(in.Region) {
-		if use.processor.MaximumPeriod == nil {
-			continue
-		}
-		limit, err := use.processor.MaximumPeriod.Duration()
-		if err != nil {
-			return refuse(v1alpha1.ReasonInvalidPeriod, "DataRegion %s, processor %s: %v", in.Region.Name, use.processor.Name, err)
-		}
-		// Subtracted, since the sum of two long periods overflows into the past.
-		if longest > limit-backup {
-			return refuse(v1alpha1.ReasonPolicyExceedsProcessor,
-				"RetentionPolicy %s keeps appointment data %s and backups %s more, but processor %s (%s) may hold it for %s in all: shorten the policy, or use a region whose processors allow it",
-				in.Policy.Name, v1alpha1.FormatPeriod(longest), in.Policy.Spec.Backup.Period, use.processor.Name, use.where, *use.processor.MaximumPeriod)
-		}
-	}
-	return nil
-}
-
 // longestPeriod of what citizens give: contact and appointment, and what hangs on them.
 func longestPeriod(policy *v1alpha1.RetentionPolicy) (time.Duration, error) {
 	var longest time.Duration
@@ -124,24 +115,6 @@ func longestPeriod(policy *v1alpha1.RetentionPolicy) (time.Duration, error) {
 		}
 	}
 	return longest, nil
-}
-
-type processorUse struct {
-	where     string
-	processor *v1alpha1.Processor
-}
-
-func processorsOf(region *v1alpha1.DataRegion) []processorUse {
-	var uses []processorUse
-	for i := range region.Spec.DatabaseServers {
-		s := &region.Spec.DatabaseServers[i]
-		uses = append(uses, processorUse{"database server " + s.Name, &s.Processor})
-	}
-	for i := range region.Spec.BackupStores {
-		s := &region.Spec.BackupStores[i]
-		uses = append(uses, processorUse{"backup store " + s.Name, &s.Processor})
-	}
-	return uses
 }
 
 func checkBackup(in *Input) *Refusal {

@@ -70,13 +70,32 @@ func TestCheckRefusesNamespacesTheRegionDoesNotAdmit(t *testing.T) {
 			in.Region.Spec.Namespaces = v1alpha1.NamespaceAccess{Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"region": "ch"}}}
 			in.NamespaceLabels = map[string]string{"region": "de"}
 		}, notAllowed, []string{"ask the platform"}},
-		"the platform's own":                                  {func(in *plan.Input) { in.Tenant.Namespace = "termintreu-ch" }, notAllowed, []string{"the platform's own", "a namespace of the authority"}},
-		"bound to another region":                             {func(in *plan.Input) { in.Neighbours = []plan.Neighbour{neighbour("de", -time.Hour)} }, bound, []string{"bound to DataRegion de by tenant other", "another namespace"}},
-		"bound in the same second by a name that comes first": {func(in *plan.Input) { in.Neighbours = []plan.Neighbour{neighbour("de", 0)} }, bound, []string{"another namespace"}},
+		"the platform's own": {func(in *plan.Input) { in.Tenant.Namespace = "termintreu-ch" }, notAllowed, []string{"the platform's own", "a namespace of the authority"}},
+		"bound to another region": {func(in *plan.Input) {
+			in.Neighbours = []plan.Neighbour{neighbour("de", time.Hour)}
+			in.Neighbours[0].Placed = true
+		}, bound, []string{"bound to DataRegion de", "another namespace"}},
+		"labelled for another region": {func(in *plan.Input) {
+			in.NamespaceLabels = map[string]string{v1alpha1.LabelRegion: "de"}
+		}, bound, []string{"bound to DataRegion de", "another namespace"}},
 	})
 }
 
-func TestCheckLetsANamespaceInByLabelAndIgnoresYoungerTenants(t *testing.T) {
+// An older tenant that is Stalled must not keep a namespace for a region it may never enter.
+func TestCheckLetsANamespaceBeBoundOnlyByATenantThatHasDataThere(t *testing.T) {
+	in := soundInput(t)
+	in.Neighbours = []plan.Neighbour{neighbour("de", -time.Hour)}
+	if refusal := plan.Check(in); refusal != nil {
+		t.Fatal("bound by a tenant that was never placed:", refusal.Message)
+	}
+	// The label decides over whoever else was placed: it is what admission holds pods to.
+	in.Neighbours[0].Placed, in.NamespaceLabels = true, map[string]string{v1alpha1.LabelRegion: "ch"}
+	if refusal := plan.Check(in); refusal != nil {
+		t.Fatal("refused in a namespace of its own region:", refusal.Message)
+	}
+}
+
+func TestCheckLetsANamespaceInByLabel(t *testing.T) {
 	in := soundInput(t)
 	in.Region.Spec.Namespaces = v1alpha1.NamespaceAccess{Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"region": "ch"}}}
 	in.NamespaceLabels = map[string]string{"region": "ch"}
@@ -103,11 +122,21 @@ func TestCheckRefusesPoliciesLongerThanAProcessorMayKeepData(t *testing.T) {
 	exceeds, invalid := v1alpha1.ReasonPolicyExceedsProcessor, v1alpha1.ReasonInvalidPeriod
 	expectRefusals(t, map[string]wrong{
 		"database server": {func(in *plan.Input) { limit(&in.Region.Spec.DatabaseServers[0].Processor, "119d") }, exceeds,
-			[]string{"30d", "90d more", "Database AG (database server pg-1)", "119d in all", "shorten the policy"}},
+			[]string{"30d", "90d more", "Database AG (database server pg-1)", "119d in all", "shorten the period"}},
 		"store": {func(in *plan.Input) { limit(&in.Region.Spec.BackupStores[2].Processor, "2879h") }, exceeds, []string{"backup store chur"}},
 		"periods whose sum overflows": {func(in *plan.Input) {
 			in.Policy.Spec.Rules[1].Period, in.Policy.Spec.Backup.Period = "99999d", "99999d"
-		}, exceeds, []string{"shorten the policy"}},
+		}, exceeds, []string{"shorten the period"}},
+		"mail relay": {func(in *plan.Input) {
+			in.Policy.Spec.Rules = append(in.Policy.Spec.Rules, v1alpha1.RetentionRule{Category: v1alpha1.CategoryMailOutbox, StartEvent: v1alpha1.StartSent, Period: "72h", Action: v1alpha1.ActionDelete})
+			limit(&in.Region.Spec.MailRelay.Processor, "71h")
+		}, exceeds, []string{"lets mail wait 72h", "Mail AG (mail relay)", "71h"}},
+		"ingress":           {func(in *plan.Input) { limit(&in.Region.Spec.Ingress.Processor, "6d") }, exceeds, []string{"access logs for 7d", "Edge AG (ingress)", "6d"}},
+		"logs without rule": {func(in *plan.Input) { in.Region.Spec.Ingress.LogPeriod = "31d" }, exceeds, []string{"keeps access logs for 31d", "live for 30d", "spec.ingress.logPeriod"}},
+		"logs longer than the rule": {func(in *plan.Input) {
+			in.Policy.Spec.Rules = append(in.Policy.Spec.Rules, v1alpha1.RetentionRule{Category: v1alpha1.CategoryAccessLog, StartEvent: v1alpha1.StartCreation, Period: "6d", Action: v1alpha1.ActionStrip})
+		}, exceeds, []string{"keeps access logs for 7d", "live for 6d"}},
+		"logs of no length":          {func(in *plan.Input) { in.Region.Spec.Ingress.LogPeriod = "0d" }, invalid, []string{"spec.ingress.logPeriod"}},
 		"rule without a period":      {func(in *plan.Input) { in.Policy.Spec.Rules[0].Period = "0m" }, invalid, []string{"rule Hold", "such as 60m"}},
 		"backup without a period":    {func(in *plan.Input) { in.Policy.Spec.Backup.Period = "" }, invalid, []string{"such as 60m"}},
 		"tolerance without a length": {func(in *plan.Input) { in.Policy.Spec.Tolerance = "1M" }, invalid, []string{"such as 60m"}},

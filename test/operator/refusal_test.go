@@ -156,13 +156,26 @@ var _ = Describe("A tenant that cannot be", Ordered, func() {
 		w.discard(ctx, second)
 	})
 
+	It("keeps no namespace for a region it may never enter", func(ctx SpecContext) {
+		shared := w.name + "-shared"
+		createNamespace(ctx, shared)
+		before := w.region.DeepCopy()
+		w.region.Spec.Namespaces.Names = append(w.region.Spec.Namespaces.Names, shared)
+		Expect(admin.Patch(ctx, w.region, mergeFrom(before))).To(Succeed())
+		stuck := w.create(ctx, "a-stuck", func(t *v1alpha1.BookingTenant) { t.Namespace, t.Spec.RegionRef.Name = shared, "nowhere" })
+		eventually(ctx, stuck, v1alpha1.ConditionStalled, metav1.ConditionTrue)
+		// Created later, and behind it in the alphabet.
+		fine := w.create(ctx, "b-fine", func(t *v1alpha1.BookingTenant) { t.Namespace = shared })
+		eventually(ctx, fine, v1alpha1.ConditionDatabaseReady, metav1.ConditionTrue)
+	})
+
 	It("is Stalled while its policy keeps data longer than a processor may", func(ctx SpecContext) {
 		limit := v1alpha1.Period("60d")
 		before := w.region.DeepCopy()
 		w.region.Spec.BackupStores[1].Processor.MaximumPeriod = &limit
 		Expect(admin.Patch(ctx, w.region, mergeFrom(before))).To(Succeed())
 		tenant := w.create(ctx, "wrong")
-		stalled := eventually(ctx, tenant, v1alpha1.ConditionStalled, metav1.ConditionTrue, saying("shorten the policy", stores[1].Name))
+		stalled := eventually(ctx, tenant, v1alpha1.ConditionStalled, metav1.ConditionTrue, saying("shorten the period", stores[1].Name))
 		Expect(stalled.Reason).To(Equal(v1alpha1.ReasonPolicyExceedsProcessor))
 		Expect(objectsOf(ctx, tenant)).To(BeEmpty())
 
