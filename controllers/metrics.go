@@ -18,9 +18,16 @@ var (
 	}, []string{"region", "store"})
 )
 
-func init() { metrics.Registry.MustRegister(auditSeconds, listSeconds, statusWrites, Verdicts) }
+func init() {
+	metrics.Registry.MustRegister(auditSeconds, listSeconds, statusWrites, wallTrials, Verdicts)
+}
 
 // statusWrites counts status patches, since in steady state there must be none but renewals (invariant 9).
 var statusWrites = prometheus.NewCounter(prometheus.CounterOpts{
 	Name: "termintreu_tenant_status_writes_total", Help: "Status patches of BookingTenants.",
+})
+
+// wallTrials counts dry-run bindings, which are requests that write nothing.
+var wallTrials = prometheus.NewCounter(prometheus.CounterOpts{
+	Name: "termintreu_admission_trials_total", Help: "Dry-run bindings sent to see the admission policies refuse them.",
 })

@@ -107,6 +107,7 @@ func (m *Measurer) nodesFor(ctx context.Context, region *v1alpha1.DataRegion) (f
 func (m *Measurer) tryBinding(ctx context.Context, namespace, node string) (refusal string, err error) {
 	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: trialName}}
 	binding := &corev1.Binding{Target: corev1.ObjectReference{Kind: "Node", Name: node}}
+	wallTrials.Inc()
 	err = m.Client.SubResource("binding").Create(ctx, pod, binding, client.DryRunAll)
 	switch {
 	case err == nil || apierrors.IsNotFound(err):

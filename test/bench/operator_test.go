@@ -260,6 +260,7 @@ func (f *figure) fits(labels []string) bool {
 const (
 	requestsTotal = "rest_client_requests_total"
 	statusesTotal = "termintreu_tenant_status_writes_total"
+	trialsTotal   = "termintreu_admission_trials_total"
 	auditsTotal   = "termintreu_audit_duration_seconds_count"
 	listingsTotal = "termintreu_store_listing_duration_seconds_count"
 )
