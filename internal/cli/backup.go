@@ -88,7 +88,7 @@ func runBackup(command *cobra.Command, flags backupFlags, run func(context.Conte
 }
 
 // report prints the result and leaves it where Kubernetes looks, if this is a pod.
-func report(out io.Writer, terminationLog string, result backup.Result) error {
+func report(out io.Writer, terminationLog string, result any) error {
 	raw, err := json.Marshal(result)
 	if err != nil {
 		return fmt.Errorf("writing the result: %w", err)

@@ -13,6 +13,8 @@ var commands = []func() *cobra.Command{
 	newPolicy,
 	newBackup,
 	newExpire,
+	newExport,
+	newImport,
 	newOperator,
 	newSentinel,
 	newLintNotice,

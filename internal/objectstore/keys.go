@@ -3,6 +3,8 @@
 package objectstore
 
 import (
+	"fmt"
+	"regexp"
 	"strings"
 	"time"
 )
@@ -20,7 +22,16 @@ const (
 	// KindUpload names an unfinished upload, so that whoever comes after a killed run can end it. It is how a tenant's
 	// identity finds its own unfinished uploads, since S3 has no listing of uploads that can be bound to a prefix.
 	KindUpload Kind = ".upload"
+	// KindExport is an export in the open format: a tar, compressed, encrypted to the authority.
+	KindExport Kind = ".export.tar.zst.age"
+	// KindExportManifest describes the exports of one start. It is written last: who finds one finds verified copies.
+	KindExportManifest Kind = ".export.json"
 )
+
+// KindExportOf is the export of the nth controller of several, counted from 1 (A2): no key names an authority.
+func KindExportOf(n int) Kind { return Kind(fmt.Sprintf(".export-%d.tar.zst.age", n)) }
+
+var exportOf = regexp.MustCompile(`^\.export-[1-9][0-9]?\.tar\.zst\.age$`)
 
 // KeyTime is the layout of snapshot starts in keys, in UTC.
 const KeyTime = "20060102T150405Z"
@@ -30,7 +41,7 @@ func Key(prefix string, snapshotStart time.Time, kind Kind) string {
 	return prefix + snapshotStart.UTC().Format(KeyTime) + string(kind)
 }
 
-// ParseKey splits a key. ok is false for keys that are none of ours.
+// ParseKey splits a key. ok is false, and the rest means nothing, for keys that are none of ours.
 func ParseKey(key string) (dataID string, snapshotStart time.Time, kind Kind, ok bool) {
 	dataID, name, found := strings.Cut(key, "/")
 	if !found || dataID == "" || len(name) < len(KeyTime) {
@@ -42,8 +53,8 @@ func ParseKey(key string) (dataID string, snapshotStart time.Time, kind Kind, ok
 	}
 	kind = Kind(name[len(KeyTime):])
 	switch kind {
-	case KindDump, KindManifest, KindUpload:
+	case KindDump, KindManifest, KindUpload, KindExport, KindExportManifest:
 		return dataID, snapshotStart, kind, true
 	}
-	return "", time.Time{}, "", false
+	return dataID, snapshotStart, kind, exportOf.MatchString(string(kind))
 }

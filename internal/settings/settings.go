@@ -24,6 +24,10 @@ const (
 	DatabaseDir = "/etc/termintreu/database"
 	// StoresDir holds, per store, the files NAME.accessKeyID and NAME.secretAccessKey.
 	StoresDir = "/etc/termintreu/stores"
+	// IdentityDir holds the file IdentityKey: the age identity an export is opened with.
+	IdentityDir = "/etc/termintreu/identity"
+	// IdentityKey is the key of the Secret, and the file, that holds an age identity.
+	IdentityKey = "identity"
 	// ScratchDir is a small writable directory.
 	ScratchDir = "/tmp"
 
@@ -151,6 +155,31 @@ type Backup struct {
 	// ExpireAhead is how long the next expiry may be away: what falls due before it goes now, so that nothing is ever
 	// past its period. It must be shorter than Period; empty means that only what is due goes.
 	ExpireAhead v1alpha1.Period `json:"expireAhead,omitempty"`
+}
+
+// Export is the document of `termintreu export`.
+type Export struct {
+	PlanHash string   `json:"planHash"`
+	DataID   string   `json:"dataID"`
+	Database Database `json:"database"`
+	Stores   []Store  `json:"stores"`
+	// Recipients are age public keys of the authority.
+	Recipients []string `json:"recipients"`
+	// Controllers and Catalogue go with the records, and tell whose each office is (A2).
+	Controllers []v1alpha1.Controller `json:"controllers"`
+	Catalogue   v1alpha1.Catalogue    `json:"catalogue"`
+}
+
+// Import is the document of `termintreu import`.
+type Import struct {
+	PlanHash string   `json:"planHash"`
+	DataID   string   `json:"dataID"`
+	Database Database `json:"database"`
+	// Source is the store the export lies at, at any prefix, and Key what it is called there.
+	Source Store  `json:"source"`
+	Key    string `json:"key"`
+	// Offices the tenant's catalogue has.
+	Offices []string `json:"offices"`
 }
 
 // Credentials of an operand's own database role.

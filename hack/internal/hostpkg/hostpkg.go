@@ -41,6 +41,8 @@ var needed = []pkg{
 	{"postgresql-client", "/usr/lib/postgresql/15/bin/psql"},
 	{"age", "/usr/bin/age"},
 	{"zstd", "/usr/bin/zstd"},
+	{"jq", "/usr/bin/jq"},
+	{"openssl", "/usr/bin/openssl"},
 	{"mmdebstrap", "/usr/bin/mmdebstrap"},
 	{"ca-certificates", "/etc/ssl/certs/ca-certificates.crt"},
 }
