@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime/debug"
+
 	"strings"
 
 	"filippo.io/age"
@@ -45,7 +45,7 @@ and fails when their records differ.`,
 			return nil
 		},
 		RunE: func(command *cobra.Command, args []string) error {
-			debug.SetMemoryLimit(jobMemory)
+			backup.LimitMemory()
 			switch {
 			case flags.verify:
 				return runVerify(command.OutOrStdout(), args[0], args[1], flags.identity)

@@ -8,10 +8,10 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
+	"github.com/termintreu/termintreu/internal/backup"
 	"github.com/termintreu/termintreu/internal/export"
 	"github.com/termintreu/termintreu/internal/settings"
 )
@@ -27,7 +27,7 @@ func newImport() *cobra.Command {
 is stored unless all of it fits and what was stored is read back the same.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(command *cobra.Command, args []string) error {
-			debug.SetMemoryLimit(2 * jobMemory)
+			backup.LimitMemory()
 			return flags.run(command.Context(), command.OutOrStdout(), args)
 		},
 	}

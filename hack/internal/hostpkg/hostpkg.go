@@ -26,6 +26,8 @@ var forTests = []pkg{
 	{"chromium", "/usr/bin/chromium"},
 	{"nodejs", "/usr/bin/node"},
 	{"npm", "/usr/bin/npm"},
+	{"jq", "/usr/bin/jq"},
+	{"openssl", "/usr/bin/openssl"},
 }
 
 var needed = []pkg{
@@ -41,8 +43,6 @@ var needed = []pkg{
 	{"postgresql-client", "/usr/lib/postgresql/15/bin/psql"},
 	{"age", "/usr/bin/age"},
 	{"zstd", "/usr/bin/zstd"},
-	{"jq", "/usr/bin/jq"},
-	{"openssl", "/usr/bin/openssl"},
 	{"mmdebstrap", "/usr/bin/mmdebstrap"},
 	{"ca-certificates", "/etc/ssl/certs/ca-certificates.crt"},
 }
