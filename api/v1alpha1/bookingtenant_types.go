@@ -40,6 +40,10 @@ type BookingTenantSpec struct {
 	Instance InstanceSpec `json:"instance,omitempty"`
 	// Catalogue of what can be booked where and when.
 	Catalogue Catalogue `json:"catalogue"`
+	// Staff is who of the authority works with the appointments, under /staff of the site. Without it, that path is
+	// not there (T5).
+	// +optional
+	Staff *StaffSpec `json:"staff,omitempty"`
 	// Locales the site speaks, the first being the default.
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
@@ -178,6 +182,60 @@ type InstanceSpec struct {
 // +kubebuilder:validation:MaxLength=253
 // +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([a-z0-9-]*[a-z0-9])?([.][a-z0-9]([a-z0-9-]*[a-z0-9])?)+$')",message="write a host as a full DNS name in lower case without scheme, port or path, such as termine.example.org"
 type Host string
+
+// StaffSpec is the client of the tenant at the region's identity provider, and who may do what.
+type StaffSpec struct {
+	// ClientID of this tenant at the provider. Each tenant has a client of its own, so that no authority holds the
+	// secret of another.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	ClientID string `json:"clientID"`
+	// ClientSecretRef names a Secret in the tenant's namespace with key clientSecret, and nextClientSecret while the
+	// secret is being exchanged.
+	ClientSecretRef SecretReference `json:"clientSecretRef"`
+	// Grants of roles. Whoever has none is not let in.
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=64
+	Grants []StaffGrant `json:"grants"`
+}
+
+// StaffGrant gives a role to whoever has one of the values in the provider's claim.
+type StaffGrant struct {
+	// Role that is given.
+	Role StaffRole `json:"role"`
+	// Values of the claim, such as the names of groups.
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=253
+	Values []string `json:"values"`
+	// Offices the role is given at. Defaults to all.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=32
+	Offices []CatalogueName `json:"offices,omitempty"`
+}
+
+// StaffRole is what somebody at the staff side needs to know and do (T5).
+//
+// +kubebuilder:validation:Enum=Clerk;CounterLead;Administrator;Officer;Auditor
+type StaffRole string
+
+const (
+	// StaffClerk runs the day of an office: sees appointments, calls, completes, and books for callers.
+	StaffClerk StaffRole = "Clerk"
+	// StaffCounterLead is a clerk who may also break a rule for a reason, and take back what was noted by mistake.
+	StaffCounterLead StaffRole = "CounterLead"
+	// StaffAdministrator sees who is signed in and signs them out; no appointment.
+	StaffAdministrator StaffRole = "Administrator"
+	// StaffOfficer is the data protection officer: finds an appointment by its code, opens and ends abuse cases and
+	// restrictions, reads the audit log.
+	StaffOfficer StaffRole = "Officer"
+	// StaffAuditor reads the audit log, which holds identifiers only.
+	StaffAuditor StaffRole = "Auditor"
+)
 
 // Catalogue is what can be booked.
 //

@@ -50,6 +50,9 @@ type DataRegionSpec struct {
 	// Ingress terminates TLS for the booking sites, so it sees every form (B4).
 	// +optional
 	Ingress *RegionIngress `json:"ingress,omitempty"`
+	// StaffIdentity is where the staff of the tenants signs in. Without it, no tenant has a staff side.
+	// +optional
+	StaffIdentity *StaffIdentity `json:"staffIdentity,omitempty"`
 	// Admission names who may pass the admission policies around the region's namespaces and nodes.
 	// +optional
 	// +kubebuilder:default={}
@@ -266,6 +269,32 @@ type MailRelay struct {
 	// Processor that runs the relay.
 	Processor Processor `json:"processor"`
 	// EndpointCIDRs the relay is reached at.
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	EndpointCIDRs []CIDR `json:"endpointCIDRs"`
+}
+
+// StaffIdentity is the OpenID Connect provider the staff of the region's tenants signs in at.
+type StaffIdentity struct {
+	// Issuer URL, exactly as the provider's discovery document says it.
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:XValidation:rule="isURL(self) && self.startsWith('https://')",message="give the issuer as an https:// URL, as the provider's /.well-known/openid-configuration says it"
+	Issuer string `json:"issuer"`
+	// CABundle is the PEM bundle the provider's certificate is verified with. Defaults to the system's.
+	// +optional
+	// +kubebuilder:validation:MaxLength=65536
+	CABundle string `json:"caBundle,omitempty"`
+	// Claim of the ID token that holds the groups of a person: a list of texts. A dot leads into an object, as in
+	// realm_access.roles.
+	// +optional
+	// +kubebuilder:default="groups"
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=120
+	Claim string `json:"claim,omitempty"`
+	// Processor that runs the provider.
+	Processor Processor `json:"processor"`
+	// EndpointCIDRs the provider is reached at.
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=16

@@ -21,8 +21,11 @@ type WaitingMail struct {
 type Record struct {
 	Appointment
 	Counter              int32
+	Origin               Origin
 	Created              time.Time
 	Confirmed, Cancelled *time.Time
+	// Called, Completed and Missed are what the staff noted.
+	Called, Completed, Missed *time.Time
 	// NoticeDate is the version of the notice that was acknowledged, YYYY-MM-DD; empty without a contact.
 	NoticeDate     string
 	ContactCreated *time.Time
@@ -77,6 +80,10 @@ type ExportedAppointment struct {
 	CreatedAt   time.Time        `json:"createdAt"`
 	ConfirmedAt *time.Time       `json:"confirmedAt,omitempty"`
 	CancelledAt *time.Time       `json:"cancelledAt,omitempty"`
+	Origin      Origin           `json:"origin"`
+	CalledAt    *time.Time       `json:"calledAt,omitempty"`
+	CompletedAt *time.Time       `json:"completedAt,omitempty"`
+	MissedAt    *time.Time       `json:"missedAt,omitempty"`
 	DueAt       time.Time        `json:"deletionDueAt,omitzero"`
 }
 
@@ -102,6 +109,7 @@ func NewExport(record *Record, snapshot *Snapshot, language string, now time.Tim
 		ID: record.ID, Office: record.Office, Counter: record.Counter, Service: record.Service, Channel: record.Channel,
 		StartsAt: record.Start.UTC(), EndsAt: record.End.UTC(), State: record.State, Locale: record.Locale, Sequence: record.Sequence,
 		CreatedAt: record.Created.UTC(), ConfirmedAt: record.Confirmed, CancelledAt: record.Cancelled,
+		Origin: record.Origin, CalledAt: record.Called, CompletedAt: record.Completed, MissedAt: record.Missed,
 		DueAt: record.Due(snapshot.Instance, v1alpha1.CategoryAppointment).UTC(),
 	}
 	if service := snapshot.Catalogue.Service(record.Service); service != nil {

@@ -18,6 +18,9 @@ func NewNonce() string {
 	return base64.RawURLEncoding.EncodeToString(secret)
 }
 
+// WellFormedNonce tells whether a page of ours could have made a nonce.
+func WellFormedNonce(text string) bool { return wellFormedSecret(text) }
+
 func wellFormedSecret(text string) bool {
 	raw, err := base64.RawURLEncoding.DecodeString(text)
 	return err == nil && len(raw) == secretBytes

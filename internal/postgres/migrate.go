@@ -15,7 +15,7 @@ import (
 )
 
 // SchemaVersion is the version the migrations lead to. Operands of this release and the one before work with it.
-const SchemaVersion = 2
+const SchemaVersion = 60
 
 //go:embed migrations/*.sql
 var embedded embed.FS

@@ -28,6 +28,11 @@ const (
 	IdentityDir = "/etc/termintreu/identity"
 	// IdentityKey is the key of the Secret, and the file, that holds an age identity.
 	IdentityKey = "identity"
+	// StaffDir holds the files of the Secret with the client's secret at the identity provider.
+	StaffDir = "/etc/termintreu/staff"
+	// ClientSecretKey and NextClientSecretKey are its keys. While a client's secret is exchanged, both may be in use.
+	ClientSecretKey     = "clientSecret"
+	NextClientSecretKey = "nextClientSecret"
 	// ScratchDir is a small writable directory.
 	ScratchDir = "/tmp"
 
@@ -64,6 +69,24 @@ type Mail struct {
 	CABundle string `json:"caBundle,omitempty"`
 }
 
+// Staff is how the authority's staff signs in; without it there is no staff side.
+type Staff struct {
+	// Issuer of the identity provider, an https URL.
+	Issuer   string `json:"issuer"`
+	ClientID string `json:"clientID"`
+	CABundle string `json:"caBundle,omitempty"`
+	// Claim of the ID token that holds a person's groups; a dot leads into an object.
+	Claim  string       `json:"claim"`
+	Grants []StaffGrant `json:"grants"`
+}
+
+// StaffGrant gives a role to whoever has one of the values in the claim, at some offices or at all.
+type StaffGrant struct {
+	Role    v1alpha1.StaffRole       `json:"role"`
+	Values  []string                 `json:"values"`
+	Offices []v1alpha1.CatalogueName `json:"offices,omitempty"`
+}
+
 // Instance is the document of `termintreu serve`.
 type Instance struct {
 	// PlanHash identifies the plan the document was made from.
@@ -73,6 +96,7 @@ type Instance struct {
 	Locales   []v1alpha1.Locale  `json:"locales"`
 	Database  Database           `json:"database"`
 	Mail      *Mail              `json:"mail,omitempty"`
+	Staff     *Staff             `json:"staff,omitempty"`
 	Catalogue v1alpha1.Catalogue `json:"catalogue"`
 	Notice    Notice             `json:"notice"`
 }
@@ -118,6 +142,7 @@ const (
 	FunctionBackup   Function = "Backup"
 	FunctionMail     Function = "Mail"
 	FunctionIngress  Function = "Ingress"
+	FunctionIdentity Function = "Identity"
 )
 
 // Processor is a company that handles data, and what it does.
@@ -206,6 +231,19 @@ func ReadCredentials(dir string) (Credentials, error) {
 	}
 	password, err := readSecret(dir, PasswordKey)
 	return Credentials{username, password}, err
+}
+
+// ReadClientSecrets reads the secrets of the client at the identity provider, the one in use first.
+func ReadClientSecrets(dir string) (secrets []string, err error) {
+	current, err := readSecret(dir, ClientSecretKey)
+	if err != nil {
+		return nil, err
+	}
+	secrets = append(secrets, current)
+	if next, err := readSecret(dir, NextClientSecretKey); err == nil && next != "" {
+		secrets = append(secrets, next)
+	}
+	return secrets, nil
 }
 
 // StoreKeys names the files, and the keys of the Secret, that hold a store's credentials.

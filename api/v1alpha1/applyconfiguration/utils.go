@@ -120,6 +120,12 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.SecretReferenceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Service"):
 		return &apiv1alpha1.ServiceApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("StaffGrant"):
+		return &apiv1alpha1.StaffGrantApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("StaffIdentity"):
+		return &apiv1alpha1.StaffIdentityApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("StaffSpec"):
+		return &apiv1alpha1.StaffSpecApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("StoreStatus"):
 		return &apiv1alpha1.StoreStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("SupervisoryAuthority"):

@@ -19,6 +19,7 @@ import (
 	"github.com/termintreu/termintreu/api/v1alpha1"
 	"github.com/termintreu/termintreu/internal/booking"
 	"github.com/termintreu/termintreu/internal/booking/mailer"
+	"github.com/termintreu/termintreu/internal/booking/staff"
 	"github.com/termintreu/termintreu/internal/booking/store"
 	"github.com/termintreu/termintreu/internal/booking/web"
 	"github.com/termintreu/termintreu/internal/settings"
@@ -37,7 +38,9 @@ const (
 // Options of an instance.
 type Options struct {
 	SettingsFile, DatabaseDir string
-	Listen, InternalListen    string
+	// StaffDir holds the secrets of the client at the identity provider.
+	StaffDir               string
+	Listen, InternalListen string
 	// Drain is how long readiness is false before connections are drained, so that no new ones arrive while closing.
 	Drain time.Duration
 	Log   *slog.Logger
@@ -71,7 +74,9 @@ func Run(ctx context.Context, options Options) error {
 		lines: make(chan store.Access, accessQueue)}
 	limit := web.NewLimiter(holdBurst, holdRefill, time.Now)
 	site := web.New(web.Options{Snapshot: source.Snapshot, Store: bookings, Clock: time.Now, Log: options.Log, Limit: limit,
-		Access: access.add, Observe: counters.observe, Event: counters.booked})
+		Access: access.add, Observe: counters.observe, Event: counters.booked, HasStaff: staff.Open,
+		Staff: staff.New(staff.Options{Snapshot: source.Snapshot, Store: bookings, Clock: time.Now, Log: options.Log, SecretDir: options.StaffDir,
+			Style: web.StyleAddress(), Limit: limit, Address: web.ClientAddress, Event: counters.booked})})
 
 	var loops sync.WaitGroup
 	loops.Go(func() { source.Watch(work, reloadInterval) })
@@ -146,6 +151,9 @@ func expire(ctx context.Context, bookings *store.Store, snapshot func() *booking
 			logger.Error("expired holds not deleted", "error", err.Error())
 		}
 		counters.bookings.WithLabelValues("expired").Add(float64(expired))
+		if err := bookings.ExpireSessions(ctx); err != nil && ctx.Err() == nil {
+			logger.Error("expired sessions not deleted", "error", err.Error())
+		}
 	})
 }
 

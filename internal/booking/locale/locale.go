@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package locale holds every word citizens read. A language is one JSON file; a further one needs nothing but its file,
-// since its plural rules come from CLDR. Dates follow CLDR's patterns for the language.
+// Package locale holds every word citizens and staff read. A language is a JSON file for the site and one for
+// the staff side; a further one needs nothing but its files, since its plural rules come from CLDR. Dates follow CLDR's patterns for the language.
 package locale
 
 import (
 	"embed"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -31,6 +32,7 @@ type Locale struct {
 
 var all = mustLoad()
 
+// mustLoad reads every file: de.json holds the words of the site in German, staff.de.json those of the staff side.
 func mustLoad() map[string]*Locale {
 	entries, err := files.ReadDir(".")
 	if err != nil {
@@ -42,11 +44,16 @@ func mustLoad() map[string]*Locale {
 		if err != nil {
 			panic(err)
 		}
-		locale := &Locale{Tag: strings.TrimSuffix(entry.Name(), ".json")}
-		if err := json.Unmarshal(raw, &locale.messages); err != nil {
-			panic(fmt.Errorf("locale %s: %w", locale.Tag, err))
+		messages := map[string]string{}
+		if err := json.Unmarshal(raw, &messages); err != nil {
+			panic(fmt.Errorf("locale %s: %w", entry.Name(), err))
 		}
-		locales[locale.Tag] = locale
+		name := strings.TrimSuffix(entry.Name(), ".json")
+		tag := name[strings.LastIndex(name, ".")+1:]
+		if locales[tag] == nil {
+			locales[tag] = &Locale{Tag: tag, messages: map[string]string{}}
+		}
+		maps.Copy(locales[tag].messages, messages)
 	}
 	return locales
 }

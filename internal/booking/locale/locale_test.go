@@ -39,9 +39,9 @@ func TestEveryLanguageSaysTheSameThings(t *testing.T) {
 	if err != nil || len(files) < 2 {
 		t.Fatalf("%d languages, error %v", len(files), err)
 	}
-	german := read(t, "de.json")
 	for _, file := range files {
-		other := read(t, file)
+		area := regexp.MustCompile(`[a-z]{2}\.json$`).ReplaceAllString(file, "")
+		german, other := read(t, area+"de.json"), read(t, file)
 		for _, key := range slices.Sorted(maps.Keys(german)) {
 			if _, found := other[key]; !found {
 				t.Errorf("%s does not say %s", file, key)
@@ -53,7 +53,7 @@ func TestEveryLanguageSaysTheSameThings(t *testing.T) {
 				said, known = german[counted[1]+".other"]
 			}
 			if !known {
-				t.Errorf("%s says %s, which de.json does not", file, key)
+				t.Errorf("%s says %s, which the German file does not", file, key)
 			}
 			got, want := placeholder.FindAllString(message, -1), placeholder.FindAllString(said, -1)
 			slices.Sort(got)

@@ -182,7 +182,7 @@ func (s *Store) Cancel(ctx context.Context, token string, mail bool) (changed bo
 		}
 		var id string
 		err = tx.QueryRow(ctx, `UPDATE appointment SET state = 'cancelled', cancelled_at = now(), sequence = sequence + 1
-			WHERE token_hash = $1 AND state = 'confirmed' AND starts_at > now() RETURNING id::text`, booking.TokenHash(token)).Scan(&id)
+			WHERE token_hash = $1 AND state = 'confirmed' AND starts_at > now() AND completed_at IS NULL AND missed_at IS NULL RETURNING id::text`, booking.TokenHash(token)).Scan(&id)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return s.unchanged(ctx, tx, token)
 		}

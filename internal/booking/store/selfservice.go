@@ -22,9 +22,9 @@ func (s *Store) Record(ctx context.Context, token string, expiry booking.Expiry)
 		return nil, err
 	}
 	record := &booking.Record{Appointment: *found}
-	err = s.pool.QueryRow(ctx, `SELECT a.counter, a.created_at, a.confirmed_at, a.cancelled_at, coalesce(c.notice_date::text, ''), c.created_at
+	err = s.pool.QueryRow(ctx, `SELECT a.counter, a.origin, a.created_at, a.confirmed_at, a.cancelled_at, a.called_at, a.completed_at, a.missed_at, coalesce(c.notice_date::text, ''), c.created_at
 		FROM appointment AS a LEFT JOIN contact AS c ON c.appointment_id = a.id WHERE a.id = $1`, found.ID).Scan(
-		&record.Counter, &record.Created, &record.Confirmed, &record.Cancelled, &record.NoticeDate, &record.ContactCreated)
+		&record.Counter, &record.Origin, &record.Created, &record.Confirmed, &record.Cancelled, &record.Called, &record.Completed, &record.Missed, &record.NoticeDate, &record.ContactCreated)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, ErrNotFound
 	}
@@ -99,7 +99,8 @@ func (s *Store) Move(ctx context.Context, token, office string, counters int32, 
 			from time.Time
 		)
 		err := tx.QueryRow(ctx, `SELECT id::text, starts_at FROM appointment
-			WHERE token_hash = $1 AND office = $2 AND state = 'confirmed' AND starts_at > now() FOR UPDATE`,
+			WHERE token_hash = $1 AND office = $2 AND state = 'confirmed' AND starts_at > now() AND called_at IS NULL
+			AND completed_at IS NULL AND missed_at IS NULL FOR UPDATE`,
 			booking.TokenHash(token), office).Scan(&id, &from)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return s.unchanged(ctx, tx, token)

@@ -35,6 +35,9 @@ var ErrTaken = errors.New("the slot has just been taken")
 // must not tell which.
 var ErrNotFound = errors.New("no such appointment")
 
+// ErrRefused means that the database does not allow what was asked: too long, too many, or against the policy.
+var ErrRefused = errors.New("the database does not allow it")
+
 // Store is the tenant's schema seen through the role of the instance.
 type Store struct {
 	// Keeps tells whether the policy has a rule for a category; what has none is not stored. Nil means none has.
@@ -125,7 +128,7 @@ func transient(code string) bool {
 
 // scrub keeps what helps (code, constraint) and drops what could hold data (detail, where, and messages with values).
 func scrub(what string, err error) error {
-	if err == nil || errors.Is(err, ErrTaken) || errors.Is(err, ErrNotFound) {
+	if err == nil || errors.Is(err, ErrTaken) || errors.Is(err, ErrNotFound) || errors.Is(err, ErrRefused) {
 		return err
 	}
 	var fault *pgconn.PgError

@@ -13,7 +13,7 @@ import (
 // apiHold holds a slot. Whoever repeats a request sends the same Idempotency-Key and gets the same token; the token is
 // made from it, so it must be 32 random bytes.
 func (s *Site) apiHold(r *request) (int, any, error) {
-	if !s.Limit.Allow(clientAddress(r.Request)) {
+	if !s.Limit.Allow(ClientAddress(r.Request)) {
 		return 0, nil, errBusy
 	}
 	var wish apiWish
@@ -143,7 +143,7 @@ func (s *Site) apiConfirm(r *request) (int, any, error) {
 }
 
 func (s *Site) apiMove(r *request) (int, any, error) {
-	if !s.Limit.Allow(clientAddress(r.Request)) {
+	if !s.Limit.Allow(ClientAddress(r.Request)) {
 		return 0, nil, errBusy
 	}
 	var wish apiWish

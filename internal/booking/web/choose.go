@@ -189,7 +189,7 @@ func withQuery(address string, wanted choice, from string) string {
 }
 
 func (s *Site) hold(w http.ResponseWriter, r *request) error {
-	if !s.Limit.Allow(clientAddress(r.Request)) {
+	if !s.Limit.Allow(ClientAddress(r.Request)) {
 		w.Header().Set("Retry-After", "60")
 		return s.message(w, r, http.StatusTooManyRequests, "busy.title", "busy.lead")
 	}

@@ -92,7 +92,7 @@ func (s *Site) observe(w *recorder, r *http.Request, began time.Time) {
 		s.Observe(method(r), route(r), w.status, took)
 	}
 	if s.Access != nil && r.Pattern != "GET "+stylePath {
-		s.Access(store.Access{At: began, Address: textOf(clientAddress(r)), UserAgent: userAgent(r),
+		s.Access(store.Access{At: began, Address: textOf(ClientAddress(r)), UserAgent: userAgent(r),
 			Method: method(r), Route: route(r), Status: w.status})
 	}
 }
@@ -154,9 +154,9 @@ func foreign(r *http.Request) bool {
 	return err != nil || !strings.EqualFold(from.Host, r.Host)
 }
 
-// clientAddress is the peer's, or, when the peer is a proxy on a private network, the last hop the proxy saw: anything
+// ClientAddress is the peer's, or, when the peer is a proxy on a private network, the last hop the proxy saw: anything
 // before it is what the client claims.
-func clientAddress(r *http.Request) netip.Addr {
+func ClientAddress(r *http.Request) netip.Addr {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {
 		return netip.Addr{}

@@ -54,7 +54,7 @@ func (s *Site) movePage(w http.ResponseWriter, r *request, found *booking.Appoin
 }
 
 func (s *Site) move(w http.ResponseWriter, r *request) error {
-	if !s.Limit.Allow(clientAddress(r.Request)) {
+	if !s.Limit.Allow(ClientAddress(r.Request)) {
 		w.Header().Set("Retry-After", "60")
 		return s.message(w, r, http.StatusTooManyRequests, "busy.title", "busy.lead")
 	}

@@ -33,6 +33,9 @@ func loadStyle() ([]byte, string) {
 	return sheet, stylePath + "?v=" + hex.EncodeToString(sum[:6])
 }
 
+// StyleAddress is where the site serves its style sheet, for the staff side to look alike.
+func StyleAddress() string { return styleAddress }
+
 func serveStyle(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/css; charset=utf-8")
 	w.Header().Set("Cache-Control", "public, max-age=86400")

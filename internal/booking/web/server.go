@@ -7,6 +7,7 @@ package web
 import (
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/termintreu/termintreu/internal/booking"
@@ -31,6 +32,9 @@ type Options struct {
 	Event func(string)
 	// Limit on holds per client address.
 	Limit *Limiter
+	// Staff serves /staff for tenants that have a staff side, as HasStaff tells.
+	Staff    http.Handler
+	HasStaff func(*booking.Snapshot) bool
 }
 
 // Site is the booking site.
@@ -88,7 +92,24 @@ func (s *Site) Handler() http.Handler {
 	} {
 		mux.Handle(pattern, s.page(handle))
 	}
-	return s.guard(mux)
+	return s.guard(s.besideStaff(mux))
+}
+
+// besideStaff sends what lies under /staff to the staff side. Without one the path is as unknown as any other.
+func (s *Site) besideStaff(mux http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		staff := r.URL.Path == "/staff" || strings.HasPrefix(r.URL.Path, "/staff/")
+		switch {
+		case !staff:
+			mux.ServeHTTP(w, r)
+		case s.Staff == nil || !s.HasStaff(s.Snapshot()):
+			s.page((*Site).missing).ServeHTTP(w, r)
+		case r.URL.Path == "/staff":
+			http.Redirect(w, r, "/staff/", http.StatusSeeOther)
+		default:
+			s.Staff.ServeHTTP(w, r)
+		}
+	})
 }
 
 // page finds the language, runs a handler, and turns its error into a page that says nothing of the cause.

@@ -1,17 +1,22 @@
 {{- /* SPDX-License-Identifier: Apache-2.0 */ -}}
 {{- /* Runs as the owner. What is not granted here is not granted: the app can neither see nor change a period, nor keep
-a record past one (invariant 6). */ -}}
+a record past one but by staff_hold, which is bounded and leaves a trace (invariant 6). */ -}}
 GRANT USAGE ON SCHEMA {{.Schema}} TO {{.Apps}}, {{.Retention.Ident}}, {{.Backup.Ident}};
 GRANT SELECT, INSERT, UPDATE, DELETE ON {{.Schema}}.appointment, {{.Schema}}.contact, {{.Schema}}.mail_outbox, {{.Schema}}.message,
     {{.Schema}}.attachment, {{.Schema}}.session, {{.Schema}}.signature, {{.Schema}}.consent TO {{.Apps}};
+GRANT SELECT, INSERT, UPDATE, DELETE ON {{.Schema}}.staff_session TO {{.Apps}};
+{{- /* Auditors read at the staff side who did what; it holds identifiers only. */}}
+GRANT SELECT ON {{.Schema}}.audit_log TO {{.Apps}};
 GRANT INSERT ON {{.Schema}}.access_log, {{.Schema}}.session_address, {{.Schema}}.audit_log, {{.Schema}}.erasure_journal TO {{.Apps}};
 GRANT SELECT ON {{.Schema}}.appointment, {{.Schema}}.contact, {{.Schema}}.mail_outbox, {{.Schema}}.message, {{.Schema}}.attachment,
     {{.Schema}}.session, {{.Schema}}.session_address, {{.Schema}}.signature, {{.Schema}}.consent, {{.Schema}}.audit_log, {{.Schema}}.erasure_journal,
-    {{.Schema}}.access_log, {{.Schema}}.access_log_rest, {{.Schema}}.appointment_count, {{.Schema}}.purge_run, {{.Schema}}.retention_hold,
+    {{.Schema}}.access_log, {{.Schema}}.access_log_rest, {{.Schema}}.appointment_count, {{.Schema}}.purge_run, {{.Schema}}.retention_hold, {{.Schema}}.staff_session,
     {{.Schema}}.goose_db_version TO {{.Backup.Ident}};
 GRANT SELECT ON ALL SEQUENCES IN SCHEMA {{.Schema}} TO {{.Backup.Ident}};
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA {{.Schema}} FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION {{.Schema}}.purge(text, integer, uuid), {{.Schema}}.open_hold(text, text, text, text, timestamptz),
     {{.Schema}}.end_hold(text, text), {{.Schema}}.rewrite_storage(interval) TO {{.Retention.Ident}};
 GRANT EXECUTE ON FUNCTION {{.Schema}}.retention_audit(), {{.Schema}}.retention_runs() TO {{.Retention.Ident}}, {{.Operator}};
+GRANT EXECUTE ON FUNCTION {{.Schema}}.staff_hold(text, text, text, text, timestamptz), {{.Schema}}.staff_end_hold(text, text, text),
+    {{.Schema}}.staff_holds() TO {{.Apps}};
 REVOKE CREATE ON SCHEMA {{.Schema}} FROM {{.Operator}};

@@ -210,6 +210,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: retentionPolicyRef
       type:
         namedType: com.github.termintreu.termintreu.api.v1alpha1.ObjectReference
+    - name: staff
+      type:
+        namedType: com.github.termintreu.termintreu.api.v1alpha1.StaffSpec
 - name: com.github.termintreu.termintreu.api.v1alpha1.BookingTenantStatus
   map:
     fields:
@@ -451,6 +454,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: regime
       type:
         scalar: string
+    - name: staffIdentity
+      type:
+        namedType: com.github.termintreu.termintreu.api.v1alpha1.StaffIdentity
 - name: com.github.termintreu.termintreu.api.v1alpha1.DataRegionStatus
   map:
     fields:
@@ -1187,6 +1193,63 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: name
       type:
         namedType: com.github.termintreu.termintreu.api.v1alpha1.CatalogueName
+- name: com.github.termintreu.termintreu.api.v1alpha1.StaffGrant
+  map:
+    fields:
+    - name: offices
+      type:
+        list:
+          elementType:
+            namedType: com.github.termintreu.termintreu.api.v1alpha1.CatalogueName
+          elementRelationship: associative
+    - name: role
+      type:
+        namedType: com.github.termintreu.termintreu.api.v1alpha1.StaffRole
+    - name: values
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
+- name: com.github.termintreu.termintreu.api.v1alpha1.StaffIdentity
+  map:
+    fields:
+    - name: caBundle
+      type:
+        scalar: string
+    - name: claim
+      type:
+        scalar: string
+      default: groups
+    - name: endpointCIDRs
+      type:
+        list:
+          elementType:
+            namedType: com.github.termintreu.termintreu.api.v1alpha1.CIDR
+          elementRelationship: associative
+    - name: issuer
+      type:
+        scalar: string
+    - name: processor
+      type:
+        namedType: com.github.termintreu.termintreu.api.v1alpha1.Processor
+- name: com.github.termintreu.termintreu.api.v1alpha1.StaffRole
+  scalar: string
+- name: com.github.termintreu.termintreu.api.v1alpha1.StaffSpec
+  map:
+    fields:
+    - name: clientID
+      type:
+        scalar: string
+    - name: clientSecretRef
+      type:
+        namedType: com.github.termintreu.termintreu.api.v1alpha1.SecretReference
+    - name: grants
+      type:
+        list:
+          elementType:
+            namedType: com.github.termintreu.termintreu.api.v1alpha1.StaffGrant
+          elementRelationship: atomic
 - name: com.github.termintreu.termintreu.api.v1alpha1.StartEvent
   scalar: string
 - name: com.github.termintreu.termintreu.api.v1alpha1.StoreStatus

@@ -26,6 +26,9 @@ type BookingTenantSpecApplyConfiguration struct {
 	Instance *InstanceSpecApplyConfiguration `json:"instance,omitempty"`
 	// Catalogue of what can be booked where and when.
 	Catalogue *CatalogueApplyConfiguration `json:"catalogue,omitempty"`
+	// Staff is who of the authority works with the appointments, under /staff of the site. Without it, that path is
+	// not there (T5).
+	Staff *StaffSpecApplyConfiguration `json:"staff,omitempty"`
 	// Locales the site speaks, the first being the default.
 	Locales []apiv1alpha1.Locale `json:"locales,omitempty"`
 	// Backup of the tenant's schema.
@@ -93,6 +96,14 @@ func (b *BookingTenantSpecApplyConfiguration) WithInstance(value *InstanceSpecAp
 // If called multiple times, the Catalogue field is set to the value of the last call.
 func (b *BookingTenantSpecApplyConfiguration) WithCatalogue(value *CatalogueApplyConfiguration) *BookingTenantSpecApplyConfiguration {
 	b.Catalogue = value
+	return b
+}
+
+// WithStaff sets the Staff field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Staff field is set to the value of the last call.
+func (b *BookingTenantSpecApplyConfiguration) WithStaff(value *StaffSpecApplyConfiguration) *BookingTenantSpecApplyConfiguration {
+	b.Staff = value
 	return b
 }
 

@@ -36,6 +36,8 @@ type DataRegionSpecApplyConfiguration struct {
 	MailRelay *MailRelayApplyConfiguration `json:"mailRelay,omitempty"`
 	// Ingress terminates TLS for the booking sites, so it sees every form (B4).
 	Ingress *RegionIngressApplyConfiguration `json:"ingress,omitempty"`
+	// StaffIdentity is where the staff of the tenants signs in. Without it, no tenant has a staff side.
+	StaffIdentity *StaffIdentityApplyConfiguration `json:"staffIdentity,omitempty"`
 	// Admission names who may pass the admission policies around the region's namespaces and nodes.
 	Admission *AdmissionRuleApplyConfiguration `json:"admission,omitempty"`
 	// Drift says what happens to a pod of a tenant on a node that is not, or no longer, trusted.
@@ -137,6 +139,14 @@ func (b *DataRegionSpecApplyConfiguration) WithMailRelay(value *MailRelayApplyCo
 // If called multiple times, the Ingress field is set to the value of the last call.
 func (b *DataRegionSpecApplyConfiguration) WithIngress(value *RegionIngressApplyConfiguration) *DataRegionSpecApplyConfiguration {
 	b.Ingress = value
+	return b
+}
+
+// WithStaffIdentity sets the StaffIdentity field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the StaffIdentity field is set to the value of the last call.
+func (b *DataRegionSpecApplyConfiguration) WithStaffIdentity(value *StaffIdentityApplyConfiguration) *DataRegionSpecApplyConfiguration {
+	b.StaffIdentity = value
 	return b
 }
 
