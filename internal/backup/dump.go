@@ -36,6 +36,7 @@ type dumper struct {
 	dir string
 
 	serverVersion, clientVersion string
+	schemaVersion                int64
 }
 
 // newDumper prepares a dump and refuses one that pg_dump could not make. close removes what it left on disk.
@@ -131,7 +132,24 @@ func (d *dumper) readServerVersion(ctx context.Context) (major int, err error) {
 	if err != nil {
 		return 0, fmt.Errorf("asking database %s for its version: %w", d.database.Name, err)
 	}
+	if err := d.readSchemaVersion(ctx, conn); err != nil {
+		return 0, err
+	}
 	return number / 10000, nil
+}
+
+// readSchemaVersion asks which release's tables are dumped, so that a restore can make the same.
+func (d *dumper) readSchemaVersion(ctx context.Context, conn *pgx.Conn) error {
+	versions := pgx.Identifier{d.database.Schema, "goose_db_version"}.Sanitize()
+	var there bool
+	err := conn.QueryRow(ctx, "SELECT to_regclass($1) IS NOT NULL", versions).Scan(&there)
+	if err == nil && there {
+		err = conn.QueryRow(ctx, "SELECT coalesce(max(version_id), 0) FROM "+versions+" WHERE is_applied").Scan(&d.schemaVersion)
+	}
+	if err != nil {
+		return fmt.Errorf("asking schema %s for its version: %w", d.database.Schema, err)
+	}
+	return nil
 }
 
 func (d *dumper) connection() (*pgx.ConnConfig, error) {

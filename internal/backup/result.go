@@ -50,15 +50,4 @@ type StoreResult struct {
 	ExpiryError objectstore.Class `json:"expiryError,omitempty"`
 }
 
-// manifest is the object beside a backup that describes it to whoever restores.
-type manifest struct {
-	Format        string    `json:"format"`
-	DataID        string    `json:"dataID"`
-	SnapshotStart time.Time `json:"snapshotStart"`
-	Size          int64     `json:"size"`
-	SHA256        string    `json:"sha256"`
-	ServerVersion string    `json:"serverVersion"`
-	ClientVersion string    `json:"clientVersion"`
-}
-
 const manifestFormat = "pg_dump custom, zstd, age"

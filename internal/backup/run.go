@@ -52,6 +52,8 @@ type job struct {
 	Options
 	result  *Result
 	targets []*target
+	// schemaVersion of what is dumped.
+	schemaVersion int64
 }
 
 func newJob(options Options) *job {
@@ -124,7 +126,7 @@ func (j *job) backup(ctx context.Context) error {
 		return err
 	}
 	j.result.SnapshotStart, j.result.Size, j.result.SHA256 = &start, taken.size, taken.sha256
-	j.result.ServerVersion, j.result.ClientVersion = d.serverVersion, d.clientVersion
+	j.result.ServerVersion, j.result.ClientVersion, j.schemaVersion = d.serverVersion, d.clientVersion, d.schemaVersion
 	j.verifyAll(ctx)
 	j.repairAll(ctx)
 	return nil

@@ -41,10 +41,10 @@ func (j *job) verify(ctx context.Context, t *target) error {
 
 // describe writes the manifest, last of all: who finds one finds a verified copy.
 func (j *job) describe(ctx context.Context, t *target) error {
-	raw, err := json.Marshal(manifest{
+	raw, err := json.Marshal(Manifest{
 		Format: manifestFormat, DataID: j.result.DataID, SnapshotStart: *j.result.SnapshotStart,
 		Size: j.result.Size, SHA256: j.result.SHA256,
-		ServerVersion: j.result.ServerVersion, ClientVersion: j.result.ClientVersion,
+		ServerVersion: j.result.ServerVersion, ClientVersion: j.result.ClientVersion, SchemaVersion: j.schemaVersion,
 	})
 	if err != nil {
 		return fmt.Errorf("writing the manifest: %w", err)

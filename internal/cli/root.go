@@ -15,6 +15,7 @@ var commands = []func() *cobra.Command{
 	newExpire,
 	newExport,
 	newImport,
+	newRestore,
 	newOperator,
 	newSentinel,
 	newLintNotice,

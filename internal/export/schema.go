@@ -23,6 +23,7 @@ var leftOut = map[string]string{
 	"purge_run":        "measurements of the purges of the place the records come from; they prove nothing elsewhere",
 	"retention_rule":   "the periods the records were collected under stand in format.json as promises; the new place's policy must keep them",
 	"erasure_journal":  "keyed digests for the backups of the place the records come from, which never leave it; without its key they say nothing",
+	"erasure_pending":  "erasures of the place the records come from that wait for its stores",
 }
 
 const (

@@ -33,6 +33,9 @@ func KindExportOf(n int) Kind { return Kind(fmt.Sprintf(".export-%d.tar.zst.age"
 
 var exportOf = regexp.MustCompile(`^\.export-[1-9][0-9]?\.tar\.zst\.age$`)
 
+// JournalFolder lies under a tenant's prefix and holds its erasure journal, which outlives the backups it is for.
+const JournalFolder = "journal/"
+
 // KeyTime is the layout of snapshot starts in keys, in UTC.
 const KeyTime = "20060102T150405Z"
 

@@ -113,6 +113,9 @@ func (a *Admin) dropSQL(dataID string, state *found) string {
 	names := RolesOf(dataID)
 	var sql strings.Builder
 	sql.WriteString("BEGIN;\n")
+	if q := QuarantineOf(dataID); state.roles[q.Role] {
+		fmt.Fprintf(&sql, "GRANT %[1]s TO %[2]s%[3]s;\nDROP SCHEMA IF EXISTS %[4]s CASCADE;\nDROP ROLE %[1]s;\n", ident(q.Role), ident(a.operator), state.membership(), ident(q.Schema))
+	}
 	if state.schema {
 		// The schema is the owner's, or the operator's own when its owner was taken away.
 		if state.roles[names.Owner] {
@@ -125,7 +128,7 @@ func (a *Admin) dropSQL(dataID string, state *found) string {
 			fmt.Fprintf(&sql, "DROP ROLE %s;\n", ident(name))
 		}
 	}
-	fmt.Fprintf(&sql, "DELETE FROM termintreu.tenant WHERE data_id = %s;\nCOMMIT;", literal(dataID))
+	fmt.Fprintf(&sql, "DELETE FROM termintreu.restore WHERE data_id = %[1]s;\nDELETE FROM termintreu.tenant WHERE data_id = %[1]s;\nCOMMIT;", literal(dataID))
 	return sql.String()
 }
 

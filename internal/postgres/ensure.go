@@ -29,6 +29,8 @@ type role struct {
 	Verifier string
 	Limit    int
 	Settings []setting
+	// Locked keeps the role out while a restore is under way, whatever its password.
+	Locked bool
 }
 
 type setting struct{ Name, Value string }
@@ -61,6 +63,8 @@ type found struct {
 	version       int
 	retained      bool
 	roles         map[string]bool
+	// restoring is the restore under way, empty when there is none.
+	restoring string
 }
 
 // Ensure creates or mends everything a tenant has in the database: registry row, roles, schema, migrations, grants,
@@ -138,7 +142,7 @@ func createSQL(tenant *Tenant, plan *layout, fresh bool) (string, error) {
 	}
 	fmt.Fprintf(&sql, "SET LOCAL ROLE %s;\n", plan.Owner.Ident)
 	if fresh {
-		schema, err := freshSchema()
+		schema, err := freshSchema(SchemaVersion)
 		if err != nil {
 			return "", err
 		}
@@ -195,13 +199,14 @@ func (s *session) find(ctx context.Context, dataID string) (*found, error) {
 		EXISTS (SELECT FROM pg_namespace WHERE nspname = %[1]s),
 		coalesce((SELECT schema_version FROM termintreu.tenant WHERE data_id = %[1]s), 0),
 		EXISTS (SELECT FROM termintreu.tenant WHERE data_id = %[1]s AND retained_since IS NOT NULL),
-		coalesce((SELECT string_agg(rolname, ' ') FROM pg_roles WHERE rolname IN (%[2]s)), '')`,
-		literal(dataID), literals(RolesOf(dataID).all())))
+		coalesce((SELECT string_agg(rolname, ' ') FROM pg_roles WHERE rolname IN (%[2]s)), ''),
+		coalesce((SELECT restoring FROM termintreu.tenant WHERE data_id = %[1]s), '')`,
+		literal(dataID), literals(append(RolesOf(dataID).all(), QuarantineOf(dataID).Role))))
 	if err != nil {
 		return nil, err
 	}
 	row := rows[0]
-	state := &found{schema: row[1] == "t", retained: row[3] == "t", roles: map[string]bool{}}
+	state := &found{schema: row[1] == "t", retained: row[3] == "t", roles: map[string]bool{}, restoring: row[5]}
 	if state.serverVersion, err = strconv.Atoi(row[0]); err != nil {
 		return nil, err
 	}
@@ -246,6 +251,7 @@ func (a *Admin) layout(tenant *Tenant, state *found) (*layout, error) {
 		{names.Retention, tenant.Retention, 4, purge}, {names.Backup, tenant.Backup, 4, dump},
 	} {
 		r := role{Ident: ident(login.name), Exists: state.roles[login.name], Limit: login.limit, Settings: login.settings}
+		r.Locked = state.restoring != "" && (login.name == names.AppA || login.name == names.AppB)
 		if login.password != "" {
 			verifier, err := scramVerifier(login.password)
 			if err != nil {

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 )
@@ -40,8 +41,9 @@ const versionTable = `CREATE TABLE goose_db_version (
 INSERT INTO goose_db_version (version_id, is_applied) VALUES (0, true);
 `
 
-// freshSchema is every migration in one text: a new schema costs one round trip, where goose needs several for each.
-func freshSchema() (string, error) {
+// freshSchema is every migration up to a version in one text: a new schema costs one round trip, where goose needs
+// several for each.
+func freshSchema(upTo int64) (string, error) {
 	entries, err := fs.ReadDir(Migrations(), ".")
 	if err != nil {
 		return "", err
@@ -58,6 +60,9 @@ func freshSchema() (string, error) {
 		if err != nil {
 			return "", fmt.Errorf("migration %s has no number: %w", entry.Name(), err)
 		}
+		if version > upTo {
+			break
+		}
 		sql.Write(content)
 		fmt.Fprintf(&sql, "\nINSERT INTO goose_db_version (version_id, is_applied) VALUES (%d, true);\n", version)
 	}
@@ -70,6 +75,11 @@ func (a *Admin) upgrade(ctx context.Context, dataID string) error {
 	config := a.pool.Config().ConnConfig
 	config.RuntimeParams["role"] = RolesOf(dataID).Owner
 	config.RuntimeParams["search_path"] = searchPath(dataID)
+	return Upgrade(ctx, config)
+}
+
+// Upgrade brings the schema a connection's search path names to SchemaVersion; the connection's role owns it.
+func Upgrade(ctx context.Context, config *pgx.ConnConfig) error {
 	db := stdlib.OpenDB(*config)
 	defer db.Close()
 	provider, err := goose.NewProvider(goose.DialectPostgres, db, Migrations(), goose.WithDisableGlobalRegistry(true))

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/termintreu/termintreu/api/v1alpha1"
 )
@@ -24,7 +25,7 @@ const (
 	DatabaseDir = "/etc/termintreu/database"
 	// StoresDir holds, per store, the files NAME.accessKeyID and NAME.secretAccessKey.
 	StoresDir = "/etc/termintreu/stores"
-	// IdentityDir holds the file IdentityKey: the age identity an export is opened with.
+	// IdentityDir holds the file IdentityKey: the age identity an export or a backup is opened with.
 	IdentityDir = "/etc/termintreu/identity"
 	// IdentityKey is the key of the Secret, and the file, that holds an age identity.
 	IdentityKey = "identity"
@@ -205,6 +206,25 @@ type Import struct {
 	Key    string `json:"key"`
 	// Offices the tenant's catalogue has.
 	Offices []string `json:"offices"`
+}
+
+// Restore is the document of `termintreu restore`.
+type Restore struct {
+	// DataID of the tenant that is restored; Source is whose backups are read, which differs after a cluster was lost.
+	DataID string `json:"dataID"`
+	Source string `json:"source"`
+	// Database to restore into; its Schema is the quarantine.
+	Database Database `json:"database"`
+	// Stores in the order to try them, with the prefix of the source.
+	Stores []Store `json:"stores"`
+	// Store the backup must come from; empty means the first that has it.
+	Store string `json:"store,omitempty"`
+	// At is the moment to go back to: the newest snapshot that began by then. Nil means the newest.
+	At *time.Time `json:"at,omitempty"`
+	// WithoutJournalOf names stores whose erasure journal may be missing.
+	WithoutJournalOf []string `json:"withoutJournalOf,omitempty"`
+	// Offline asks the holder of the key by a challenge instead of reading an identity from a file.
+	Offline bool `json:"offline,omitempty"`
 }
 
 // Credentials of an operand's own database role.

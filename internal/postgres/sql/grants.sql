@@ -7,15 +7,17 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON {{.Schema}}.appointment, {{.Schema}}.con
 GRANT SELECT, INSERT, UPDATE, DELETE ON {{.Schema}}.staff_session TO {{.Apps}};
 {{- /* Auditors read at the staff side who did what; it holds identifiers only. */}}
 GRANT SELECT ON {{.Schema}}.audit_log TO {{.Apps}};
-GRANT INSERT ON {{.Schema}}.access_log, {{.Schema}}.session_address, {{.Schema}}.audit_log, {{.Schema}}.erasure_journal TO {{.Apps}};
+GRANT INSERT ON {{.Schema}}.access_log, {{.Schema}}.session_address, {{.Schema}}.audit_log, {{.Schema}}.erasure_journal,
+    {{.Schema}}.erasure_pending TO {{.Apps}};
 GRANT SELECT ON {{.Schema}}.appointment, {{.Schema}}.contact, {{.Schema}}.mail_outbox, {{.Schema}}.message, {{.Schema}}.attachment,
     {{.Schema}}.session, {{.Schema}}.session_address, {{.Schema}}.signature, {{.Schema}}.consent, {{.Schema}}.audit_log, {{.Schema}}.erasure_journal,
     {{.Schema}}.access_log, {{.Schema}}.access_log_rest, {{.Schema}}.appointment_count, {{.Schema}}.purge_run, {{.Schema}}.retention_hold, {{.Schema}}.staff_session,
-    {{.Schema}}.goose_db_version TO {{.Backup.Ident}};
+    {{.Schema}}.erasure_pending, {{.Schema}}.goose_db_version TO {{.Backup.Ident}};
 GRANT SELECT ON ALL SEQUENCES IN SCHEMA {{.Schema}} TO {{.Backup.Ident}};
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA {{.Schema}} FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION {{.Schema}}.purge(text, integer, uuid), {{.Schema}}.open_hold(text, text, text, text, timestamptz),
     {{.Schema}}.end_hold(text, text), {{.Schema}}.rewrite_storage(interval) TO {{.Retention.Ident}};
+GRANT EXECUTE ON FUNCTION {{.Schema}}.confirm_erasures(uuid[], bytea[], text), {{.Schema}}.confirm_journal(bytea[]) TO {{.Backup.Ident}};
 GRANT EXECUTE ON FUNCTION {{.Schema}}.retention_audit(), {{.Schema}}.retention_runs() TO {{.Retention.Ident}}, {{.Operator}};
 GRANT EXECUTE ON FUNCTION {{.Schema}}.staff_hold(text, text, text, text, timestamptz), {{.Schema}}.staff_end_hold(text, text, text),
     {{.Schema}}.staff_holds() TO {{.Apps}};

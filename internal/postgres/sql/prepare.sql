@@ -15,6 +15,17 @@ CREATE TABLE IF NOT EXISTS termintreu.tenant (
     retained_since timestamptz,
     retained_until timestamptz
 );
+-- The restore under way, by its UID: until it has ended, the application is kept out.
+ALTER TABLE termintreu.tenant ADD COLUMN IF NOT EXISTS restoring text;
+
+-- What became of each restore. A swap and its row are one transaction, so that an operator killed in between knows.
+CREATE TABLE IF NOT EXISTS termintreu.restore (
+    uid         text        NOT NULL PRIMARY KEY,
+    data_id     text        NOT NULL,
+    finished_at timestamptz NOT NULL DEFAULT now(),
+    result      jsonb       NOT NULL
+);
+
 
 -- audit measures every tenant in one call. It commits between chunks, since one transaction over a thousand schemas
 -- runs into max_locks_per_transaction. A tenant that cannot be read tells its SQLSTATE, never zero (invariant 7).

@@ -8,7 +8,7 @@ INSERT INTO termintreu.tenant AS t (data_id, namespace, name, uid)
 {{if not .Owner.Exists}}CREATE ROLE {{.Owner.Ident}} NOLOGIN;
 {{end -}}
 {{range $r := .Logins}}
-{{- if .Exists}}ALTER{{else}}CREATE{{end}} ROLE {{.Ident}} {{if .Verifier}}LOGIN{{else}}NOLOGIN{{end}} CONNECTION LIMIT {{.Limit}} PASSWORD {{if .Verifier}}{{.Verifier}}{{else}}NULL{{end}};
+{{- if .Exists}}ALTER{{else}}CREATE{{end}} ROLE {{.Ident}} {{if and .Verifier (not .Locked)}}LOGIN{{else}}NOLOGIN{{end}} CONNECTION LIMIT {{.Limit}} PASSWORD {{if .Verifier}}{{.Verifier}}{{else}}NULL{{end}};
 ALTER ROLE {{.Ident}} SET search_path = {{$.Schema}}, pg_temp;
 {{range .Settings -}}
 ALTER ROLE {{$r.Ident}} SET {{.Name}} = '{{.Value}}';

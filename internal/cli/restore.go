@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package cli
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/termintreu/termintreu/internal/backup"
+	"github.com/termintreu/termintreu/internal/restore"
+	"github.com/termintreu/termintreu/internal/settings"
+)
+
+type restoreFlags struct{ settings, credentials, stores, identity, terminationLog string }
+
+// newRestore is the job of a TenantRestore: it works in the quarantine the operator made for it.
+func newRestore() *cobra.Command {
+	var flags restoreFlags
+	command := &cobra.Command{
+		Use:   "restore",
+		Short: "Restore a backup into quarantine, purge it, erase again who was erased, and prove both",
+		Long: `Fetches a backup from the region's stores, decrypts it and puts its data, never its statements, into the
+quarantine the operator made; deletes what is past its period by now; erases whoever the erasure journal at the stores
+names; counts both again. Nothing outside the quarantine is touched: the operator swaps it in when the proof is there.
+Prints the result as JSON.`,
+		Args: cobra.NoArgs,
+		RunE: func(command *cobra.Command, _ []string) error {
+			backup.LimitMemory()
+			options, err := flags.options()
+			if err != nil {
+				return err
+			}
+			options.Log = slog.New(slog.NewJSONHandler(command.ErrOrStderr(), nil))
+			ctx, stop := signal.NotifyContext(command.Context(), syscall.SIGINT, syscall.SIGTERM)
+			defer stop()
+			result, err := restore.Run(ctx, options)
+			if err != nil {
+				return err
+			}
+			return report(command.OutOrStdout(), flags.terminationLog, result)
+		},
+	}
+	f := command.Flags()
+	f.StringVar(&flags.settings, "settings", settings.File, "the settings document")
+	f.StringVar(&flags.credentials, "credentials", settings.DatabaseDir, "directory with the files username and password of the role that owns the quarantine")
+	f.StringVar(&flags.stores, "stores", settings.StoresDir, "directory with the files NAME.accessKeyID and NAME.secretAccessKey of each store")
+	f.StringVar(&flags.identity, "identity", filepath.Join(settings.IdentityDir, settings.IdentityKey), "file with the age secret key")
+	f.StringVar(&flags.terminationLog, "termination-log", terminationLog, "file the result is left in, if it exists")
+	return command
+}
+
+func (f *restoreFlags) options() (restore.Options, error) {
+	document, err := settings.Read[settings.Restore](f.settings)
+	if err != nil {
+		return restore.Options{}, err
+	}
+	options := restore.Options{
+		Settings: *document,
+		Stores:   func(store string) (string, string, error) { return settings.ReadStoreKeys(f.stores, store) },
+	}
+	if options.Credentials, err = settings.ReadCredentials(f.credentials); err != nil {
+		return restore.Options{}, err
+	}
+	file, err := os.Open(f.identity)
+	if err != nil {
+		return restore.Options{}, fmt.Errorf("reading the identity: %w", err)
+	}
+	defer func() { _ = file.Close() }()
+	options.Keys, err = restore.ReadIdentity(file)
+	return options, err
+}
