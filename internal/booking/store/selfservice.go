@@ -41,8 +41,12 @@ func (s *Store) Record(ctx context.Context, token string, expiry booking.Expiry)
 }
 
 // Correct replaces the contact of a confirmed or cancelled appointment (Art. 16 GDPR, B7). A new mail address gets the
-// confirmation of an appointment that lies ahead. A contact past its period does not come back.
+// confirmation of an appointment that lies ahead. A contact past its period does not come back; one on hold stays as it
+// is: a HeldError then.
 func (s *Store) Correct(ctx context.Context, token string, contact booking.Contact, mail bool) error {
+	if err := s.held(ctx, token, "correction"); err != nil {
+		return err
+	}
 	return s.inTx(ctx, "correcting a contact", func(tx pgx.Tx) error {
 		var (
 			id     string
@@ -70,9 +74,43 @@ func (s *Store) Correct(ctx context.Context, token string, contact booking.Conta
 	})
 }
 
-// Erase deletes the appointment with its contact and its mail, at once and whatever its state (Art. 17 GDPR). Nobody
-// is written to: there is no address any more.
+// HeldError tells that a restriction (Art. 18 GDPR) or an abuse case keeps a record as it is until a date.
+type HeldError struct{ Until time.Time }
+
+func (e *HeldError) Error() string { return "the record is on hold until " + e.Until.UTC().Format(time.DateOnly) }
+
+// held gives a HeldError where the law keeps what is behind a token (Art. 17(3), 18(2) GDPR), and notes what was asked
+// for: the office has to answer it within a month (Art. 12(4)).
+func (s *Store) held(ctx context.Context, token, asked string) error {
+	var held *HeldError
+	err := s.inTx(ctx, "looking for a hold", func(tx pgx.Tx) error {
+		held = nil
+		var (
+			id    string
+			until *time.Time
+		)
+		err := tx.QueryRow(ctx, `SELECT id::text, held_until(id) FROM appointment WHERE token_hash = $1`, booking.TokenHash(token)).Scan(&id, &until)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return ErrNotFound
+		}
+		if err != nil || until == nil {
+			return err
+		}
+		held = &HeldError{*until}
+		return s.note(ctx, tx, asked+" refused: on hold", id)
+	})
+	if err == nil && held != nil {
+		return held
+	}
+	return err
+}
+
+// Erase deletes the appointment with its contact and its mail, at once and whatever its state (Art. 17 GDPR), unless
+// it is on hold: a HeldError then. Nobody is written to: there is no address any more.
 func (s *Store) Erase(ctx context.Context, token string) error {
+	if err := s.held(ctx, token, "erasure"); err != nil {
+		return err
+	}
 	return s.inTx(ctx, "erasing an appointment", func(tx pgx.Tx) error {
 		var id string
 		err := tx.QueryRow(ctx, `DELETE FROM appointment WHERE token_hash = $1 RETURNING id::text`, booking.TokenHash(token)).Scan(&id)

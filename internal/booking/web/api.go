@@ -50,6 +50,7 @@ var (
 	errTaken   = problem{Title: "taken.title", Status: http.StatusConflict}
 	errBusy    = problem{Title: "busy.title", Status: http.StatusTooManyRequests}
 	errState   = problem{Title: "api.state", Status: http.StatusConflict}
+	errHeld    = problem{Title: "onhold.title", Status: http.StatusConflict}
 	errForm    = problem{Title: "form.errors", Status: http.StatusUnprocessableEntity}
 )
 
@@ -71,10 +72,15 @@ func (s *Site) api(do call) http.Handler {
 		}
 		req := &request{r, snapshot, locale.Get(tag)}
 		status, body, err := do(s, req)
-		var fault problem
+		var (
+			fault problem
+			held  *store.HeldError
+		)
 		switch {
 		case err == nil:
 		case errors.As(err, &fault):
+		case errors.As(err, &held):
+			fault = errHeld
 		case errors.Is(err, store.ErrNotFound):
 			fault = errMissing
 		case errors.Is(err, store.ErrTaken):

@@ -21,4 +21,5 @@ GRANT EXECUTE ON FUNCTION {{.Schema}}.confirm_erasures(uuid[], bytea[], text), {
 GRANT EXECUTE ON FUNCTION {{.Schema}}.retention_audit(), {{.Schema}}.retention_runs() TO {{.Retention.Ident}}, {{.Operator}};
 GRANT EXECUTE ON FUNCTION {{.Schema}}.staff_hold(text, text, text, text, timestamptz), {{.Schema}}.staff_end_hold(text, text, text),
     {{.Schema}}.staff_holds() TO {{.Apps}};
+GRANT EXECUTE ON FUNCTION {{.Schema}}.held_until(uuid) TO {{.Apps}};
 REVOKE CREATE ON SCHEMA {{.Schema}} FROM {{.Operator}};
