@@ -42,6 +42,13 @@ packages: ## Install the Debian packages the local cluster and the tests need
 unit: ## Run unit and envtest suites on real PostgreSQL, API server and object stores
 	KUBEBUILDER_ASSETS="$$($(LOCAL) assets)" go test -p 2 -timeout 30m $$(go list ./... | grep -v -e /test/e2e -e /test/bench)
 
+# What runs pg_dump, which the package of the newer server does not carry.
+NEEDS_PG_DUMP := TestEnsureIsRecorded|TestEnsureConverges|TestASchemaMadeAtOnce|TestTheBackupRoleReads|TestARetainedTenantServes
+
+.PHONY: newer
+newer: ## Run the tests of database and retention on a newer PostgreSQL than Debian's
+	PGTEST_BIN="$$($(LOCAL) postgres)" go test -count=1 -timeout 30m -skip '$(NEEDS_PG_DUMP)' ./internal/postgres ./internal/retention
+
 .PHONY: e2e
 e2e: ## Run the end-to-end tests on a real local cluster (LABELS=tamper runs one label)
 	go test ./test/e2e -count=1 -timeout 60m -v -args -dir $(CURDIR)/$(E2E_DIR) $(if $(LABELS),-ginkgo.label-filter='$(LABELS)') -ginkgo.v

@@ -36,7 +36,7 @@ func root() *cobra.Command {
 		SilenceErrors: false,
 	}
 	cmd.PersistentFlags().StringVar(&dir, "dir", ".demo", "folder of the cluster")
-	cmd.AddCommand(up(&dir), down(&dir), status(&dir), imageCommand(), loadImage(&dir), assets(), demoCommand(&dir), packagesCommand())
+	cmd.AddCommand(up(&dir), down(&dir), status(&dir), imageCommand(), loadImage(&dir), assets(), demoCommand(&dir), packagesCommand(), postgresCommand())
 	return cmd
 }
 
@@ -115,6 +115,20 @@ func loadImage(dir *string) *cobra.Command {
 				}
 			}
 			return nil
+		},
+	}
+}
+
+func postgresCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "postgres", Short: "Fetch a PostgreSQL newer than Debian's and print the folder of its programs (PGTEST_BIN)", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			dir, err := binaries.Postgres(cmd.Context(), progress.New(os.Stderr))
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintln(cmd.OutOrStdout(), dir)
+			return err
 		},
 	}
 }
