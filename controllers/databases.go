@@ -5,6 +5,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"net"
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
@@ -23,36 +24,45 @@ type Databases struct {
 	Secrets client.Reader
 	// Namespace of the operator, where admin Secrets live.
 	Namespace string
+	// Tenants reads BookingTenants, cached.
+	Tenants client.Reader
 
-	mu    sync.Mutex
-	pools map[plan.DatabaseKey]*pool
+	identities serverIdentities
+	mu         sync.Mutex
+	pools      map[plan.DatabaseKey]*pool
 }
 
 type pool struct {
 	mu          sync.Mutex
 	fingerprint string
-	admin       *postgres.Admin
-	prepared    bool
+	// login is the resource version of the Secret the pool logs in with.
+	login    string
+	admin    *postgres.Admin
+	prepared bool
 }
 
-// Admin gives the prepared administrative connection of a database.
+// Admin gives the prepared administrative connection of a database, on the server its name stands for and no other.
 func (d *Databases) Admin(ctx context.Context, region *v1alpha1.DataRegion, server *v1alpha1.DatabaseServer, database string) (*postgres.Admin, error) {
 	p := d.pool(plan.DatabaseKey{Region: region.Name, Server: server.Name, Database: database})
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	fingerprint := plan.Hash([]any{server.Host, server.Port, server.CABundle, server.AdminSecretRef.Name})
+	fingerprint := plan.ServerDigest(server)
 	if p.admin != nil && p.fingerprint != fingerprint {
 		p.close()
 	}
 	if p.admin == nil {
-		admin, err := d.open(ctx, server, database)
+		admin, login, err := d.open(ctx, region, server, database)
 		if err != nil {
 			return nil, err
 		}
-		p.admin, p.fingerprint = admin, fingerprint
+		p.admin, p.fingerprint, p.login = admin, fingerprint, login
 	}
 	if !p.prepared {
-		if err := p.admin.Prepare(ctx); err != nil {
+		err := d.confirm(ctx, region, server, database, p.admin)
+		if err == nil {
+			err = p.admin.Prepare(ctx)
+		}
+		if err != nil {
 			// A rotated Secret shows as a refused login: read it again next time.
 			p.close()
 			return nil, fmt.Errorf("preparing database %s of server %s: %w", database, server.Name, err)
@@ -68,6 +78,13 @@ func (d *Databases) Forget(key plan.DatabaseKey) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.close()
+}
+
+// ForgetServer does the same for every database of a server.
+func (d *Databases) ForgetServer(region string, server *v1alpha1.DatabaseServer) {
+	for _, database := range server.Databases {
+		d.Forget(plan.DatabaseKey{Region: region, Server: server.Name, Database: database})
+	}
 }
 
 // CloseAtEnd closes every pool when the context ends, so that a server is left with no idle sessions.
@@ -102,15 +119,41 @@ func (p *pool) close() {
 	p.admin, p.prepared = nil, false
 }
 
-func (d *Databases) open(ctx context.Context, server *v1alpha1.DatabaseServer, database string) (*postgres.Admin, error) {
+func (d *Databases) open(ctx context.Context, region *v1alpha1.DataRegion, server *v1alpha1.DatabaseServer, database string) (*postgres.Admin, string, error) {
 	secret, err := adminSecret(ctx, d.Secrets, d.Namespace, server.AdminSecretRef.Name, settings.UsernameKey, settings.PasswordKey)
 	if err != nil {
-		return nil, fmt.Errorf("database server %s: %w", server.Name, err)
+		return nil, "", fmt.Errorf("database server %s: %w", server.Name, err)
 	}
-	return postgres.Open(ctx, postgres.Server{
-		Name: server.Name, Host: server.Host, Port: server.Port, CABundle: server.CABundle,
-		Username: string(secret.Data[settings.UsernameKey]), Password: string(secret.Data[settings.PasswordKey]),
-	}, database)
+	to := reach(server)
+	to.Username, to.Password = string(secret.Data[settings.UsernameKey]), string(secret.Data[settings.PasswordKey])
+	to.Meet = func(identifier string, conn net.Conn) error {
+		return d.identities.meet(region, server, identifier, conn)
+	}
+	admin, err := postgres.Open(ctx, to, database)
+	return admin, secret.ResourceVersion, err
+}
+
+// heedSecret makes the pools of a server log in anew when the Secret was changed: a login that no longer fits must
+// show at once, not when the last connection made with the old one has gone.
+func (d *Databases) heedSecret(ctx context.Context, region string, server *v1alpha1.DatabaseServer) error {
+	secret, err := adminSecret(ctx, d.Secrets, d.Namespace, server.AdminSecretRef.Name)
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("database server %s: %w", server.Name, err)
+	}
+	for _, database := range server.Databases {
+		p := d.pool(plan.DatabaseKey{Region: region, Server: server.Name, Database: database})
+		p.mu.Lock()
+		if p.admin != nil && (err != nil || p.login != secret.ResourceVersion) {
+			p.close()
+		}
+		p.mu.Unlock()
+	}
+	return nil
+}
+
+// reach is how a server is reached, without a login.
+func reach(server *v1alpha1.DatabaseServer) postgres.Server {
+	return postgres.Server{Name: server.Name, Host: server.Host, Port: server.Port, CABundle: server.CABundle}
 }
 
 // adminSecret reads a Secret of the operator's namespace and insists on its keys.

@@ -112,6 +112,7 @@ func (r *DataRegionReconciler) report(region *v1alpha1.DataRegion, trusted int, 
 	status.ObservedGeneration = region.Generation
 	nodes := int32(trusted)
 	status.TrustedNodes = &nodes
+	r.reportServers(region)
 	problems := r.reportDatabases(region)
 	problems = append(problems, r.reportStores(region)...)
 	if trusted == 0 {
@@ -206,24 +207,6 @@ func retainedOf(audit evidence.Audit) []v1alpha1.RetainedData {
 		retained = append(retained, entry)
 	}
 	return retained
-}
-
-func (r *DataRegionReconciler) reportStores(region *v1alpha1.DataRegion) (problems []string) {
-	region.Status.Stores = nil
-	for _, store := range region.Spec.BackupStores {
-		listing := r.Book.Listing(evidence.StoreKey{Region: region.Name, Store: store.Name})
-		entry := v1alpha1.StoreStatus{Name: store.Name, Reachable: metav1.ConditionTrue}
-		switch {
-		case listing.Err != nil:
-			entry.Reachable, entry.Message = metav1.ConditionFalse, shorten(listing.Err.Error())
-			problems = append(problems, "store "+store.Name+": "+entry.Message)
-		case listing.At.IsZero():
-			entry.Reachable = metav1.ConditionUnknown
-			problems = append(problems, "store "+store.Name+" has not been listed yet")
-		}
-		region.Status.Stores = append(region.Status.Stores, entry)
-	}
-	return problems
 }
 
 // shorten keeps a message within the bounds of its field.

@@ -4,6 +4,7 @@ package controllers
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -62,18 +63,17 @@ func (m *Measurer) round(ctx context.Context) {
 		log.FromContext(ctx).Error(err, "listing regions")
 		return
 	}
+	m.keepEndpoints(regions.Items)
 	var wg sync.WaitGroup
 	for i := range regions.Items {
 		region := &regions.Items[i]
 		for j := range region.Spec.DatabaseServers {
 			server := &region.Spec.DatabaseServers[j]
-			for _, database := range server.Databases {
-				wg.Go(func() { m.audit(ctx, region, server, database) })
-			}
+			wg.Go(func() { m.meetServer(ctx, region, server) })
 		}
 		for j := range region.Spec.BackupStores {
 			store := &region.Spec.BackupStores[j]
-			wg.Go(func() { m.list(ctx, region.Name, store) })
+			wg.Go(func() { m.list(ctx, region, store) })
 		}
 		wg.Go(func() { m.tryWall(ctx, region) })
 	}
@@ -133,16 +133,21 @@ func auditOf(a *postgres.Audit, at time.Time) evidence.Audit {
 	return evidence.Audit{At: at, Records: records}
 }
 
-func (m *Measurer) list(ctx context.Context, region string, store *v1alpha1.BackupStore) {
-	key := evidence.StoreKey{Region: region, Store: store.Name}
+func (m *Measurer) list(ctx context.Context, region *v1alpha1.DataRegion, store *v1alpha1.BackupStore) {
+	key := evidence.StoreKey{Region: region.Name, Store: store.Name}
 	ctx, cancel := context.WithTimeout(ctx, m.Timeout)
 	defer cancel()
 	started := time.Now()
-	listing, err := m.listOnce(ctx, region, store)
-	listSeconds.WithLabelValues(region, store.Name).Observe(time.Since(started).Seconds())
+	listing, met, err := m.listOnce(ctx, region, store)
+	listSeconds.WithLabelValues(region.Name, store.Name).Observe(time.Since(started).Seconds())
+	m.enterStore(region, store, met, started, err)
+	if err == nil && met.Identity != met.Pinned {
+		// What another bucket holds says nothing of the tenants' backups, not even that they are gone.
+		err = fmt.Errorf("store %s: its bucket is another one than the name stands for", store.Name)
+	}
 	if err != nil {
 		m.Stores.Forget(key)
-		log.FromContext(ctx).Error(err, "listing failed", "region", region, "store", store.Name)
+		log.FromContext(ctx).Error(err, "listing failed", "region", region.Name, "store", store.Name)
 		m.Book.PutListing(key, evidence.Listing{At: time.Now(), Err: err})
 		return
 	}
@@ -150,17 +155,26 @@ func (m *Measurer) list(ctx context.Context, region string, store *v1alpha1.Back
 	m.Book.PutListing(key, listing)
 }
 
-func (m *Measurer) listOnce(ctx context.Context, region string, store *v1alpha1.BackupStore) (evidence.Listing, error) {
-	c, identities, err := m.Stores.Client(ctx, region, store)
-	if err != nil {
-		return evidence.Listing{}, err
+// listOnce lists over a connection of its own, so that it is the bucket the name leads to now.
+func (m *Measurer) listOnce(ctx context.Context, region *v1alpha1.DataRegion, store *v1alpha1.BackupStore) (evidence.Listing, compliance.Endpoint, error) {
+	if err := m.Stores.heedSecret(ctx, region.Name, store); err != nil {
+		return evidence.Listing{}, compliance.Endpoint{}, err
 	}
-	inventory, err := c.Inventory(ctx)
+	c, identities, err := m.Stores.Client(ctx, region.Name, store)
 	if err != nil {
-		return evidence.Listing{}, err
+		return evidence.Listing{}, compliance.Endpoint{}, err
+	}
+	c.Reconnect()
+	inventory, mark, err := c.MarkedInventory(ctx)
+	if err != nil {
+		return evidence.Listing{}, compliance.Endpoint{}, err
+	}
+	met := evidence.Met(c.Connection())
+	if met.Identity, met.Pinned, err = m.recognize(ctx, region, store, c, mark); err != nil {
+		return evidence.Listing{}, met, err
 	}
 	bound, err := identities.Bound(ctx)
-	return evidence.Listing{Tenants: listingOf(inventory), Bound: bound}, err
+	return evidence.Listing{Tenants: listingOf(inventory), Bound: bound}, met, err
 }
 
 // listingOf keeps what verdicts need of an inventory: a backup counts at the second it was started, newest first.

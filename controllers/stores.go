@@ -35,14 +35,16 @@ type Stores struct {
 
 type storeClient struct {
 	fingerprint string
-	client      *objectstore.Client
-	identities  objectstore.Identities
+	// login is the resource version of the Secret behind the client.
+	login      string
+	client     *objectstore.Client
+	identities objectstore.Identities
 }
 
 // Client gives the administrative client of a store and the maker of its identities.
 func (s *Stores) Client(ctx context.Context, region string, store *v1alpha1.BackupStore) (*objectstore.Client, objectstore.Identities, error) {
 	key := evidence.StoreKey{Region: region, Store: store.Name}
-	fingerprint := plan.Hash([]any{store.Endpoint, store.Bucket, store.SigningRegion, store.CABundle, store.AdminSecretRef.Name, store.IdentityProvider})
+	fingerprint := plan.StoreDigest(store)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if known := s.clients[key]; known != nil && known.fingerprint == fingerprint {
@@ -69,8 +71,23 @@ func (s *Stores) Client(ctx context.Context, region string, store *v1alpha1.Back
 	if s.clients == nil {
 		s.clients = map[evidence.StoreKey]*storeClient{}
 	}
-	s.clients[key] = &storeClient{fingerprint, c, identities}
+	s.clients[key] = &storeClient{fingerprint, secret.ResourceVersion, c, identities}
 	return c, identities, nil
+}
+
+// heedSecret drops a store's client when the Secret behind it was changed.
+func (s *Stores) heedSecret(ctx context.Context, region string, store *v1alpha1.BackupStore) error {
+	secret, err := adminSecret(ctx, s.Secrets, s.Namespace, store.AdminSecretRef.Name)
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("store %s: %w", store.Name, err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	key := evidence.StoreKey{Region: region, Store: store.Name}
+	if known := s.clients[key]; known != nil && (err != nil || known.login != secret.ResourceVersion) {
+		delete(s.clients, key)
+	}
+	return nil
 }
 
 // Forget drops a store's client after a failure, so that the next use reads its Secret anew.

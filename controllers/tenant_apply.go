@@ -4,6 +4,7 @@ package controllers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -12,6 +13,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/termintreu/termintreu/internal/compliance"
 	"github.com/termintreu/termintreu/internal/plan"
 	"github.com/termintreu/termintreu/internal/resources"
 )
@@ -23,6 +25,10 @@ const FieldOwner = client.FieldOwner("termintreu")
 func (r *TenantReconciler) apply(ctx context.Context, s *scope) error {
 	if s.input.Region == nil {
 		return fmt.Errorf("applying %s: region is gone", s.plan.Tenant)
+	}
+	// A server or bucket that took another's place gets nothing, and nothing is pointed at it.
+	if replaced := compliance.Replaced(s.plan, r.endpoints(s.plan)); replaced != "" {
+		return errors.New(replaced)
 	}
 	creds, err := r.credentials(ctx, s.plan)
 	if err != nil {

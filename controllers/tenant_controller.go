@@ -93,6 +93,9 @@ func (r *TenantReconciler) unmeasured(s *scope) bool {
 	if r.Book.Wall(region.Name).At.IsZero() {
 		return true
 	}
+	if r.redeclared(region, placed.Server) {
+		return true
+	}
 	for i := range region.Spec.DatabaseServers {
 		key := plan.DatabaseKey{Region: region.Name, Server: placed.Server, Database: placed.Name}
 		if server := &region.Spec.DatabaseServers[i]; server.Name == placed.Server && slices.Contains(server.Databases, placed.Name) && r.Book.Audit(key).At.IsZero() {
@@ -100,6 +103,23 @@ func (r *TenantReconciler) unmeasured(s *scope) bool {
 		}
 	}
 	return unlisted(r.Book, region)
+}
+
+// redeclared tells whether the region's server or a store was not yet met under its present declaration: until then
+// nobody knows what the name leads to, and nothing of a tenant may be pointed there.
+func (r *TenantReconciler) redeclared(region *v1alpha1.DataRegion, server string) bool {
+	unmet := func(where, declared string) bool {
+		sample := r.Book.Endpoint(evidence.EndpointKey{Region: region.Name, Where: where})
+		return sample.Value.Declared != declared
+	}
+	for i := range region.Spec.DatabaseServers {
+		if s := &region.Spec.DatabaseServers[i]; s.Name == server && unmet(plan.ServerUse(s.Name), plan.ServerDigest(s)) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(region.Spec.BackupStores, func(s v1alpha1.BackupStore) bool {
+		return unmet(plan.StoreUse(s.Name), plan.StoreDigest(&s))
+	})
 }
 
 // prepare checks, places and plans. Before the checks pass nothing of the tenant exists anywhere; afterwards its

@@ -104,6 +104,7 @@ func evidenceItems(s *scope) []v1alpha1.EvidenceItem {
 			Source: v1alpha1.EvidenceObserved, At: timeOf(wall.At),
 		})
 	}
+	items = append(items, endpointItems(s)...)
 	for _, use := range s.plan.Processors {
 		items = append(items, v1alpha1.EvidenceItem{
 			What: shortTo(use.Where+": "+use.Processor.Name, 200), Where: string(use.Processor.Country) + ", " + use.Processor.Site,
@@ -117,6 +118,26 @@ func evidenceItems(s *scope) []v1alpha1.EvidenceItem {
 		}
 	}
 	return items[:min(len(items), maxEvidence)]
+}
+
+// endpointItems show which server and stores were met, where, and with which key.
+func endpointItems(s *scope) []v1alpha1.EvidenceItem {
+	var items []v1alpha1.EvidenceItem
+	for _, use := range compliance.Endpoints(s.plan) {
+		sample := s.evidence.Endpoints[use.Where]
+		met := sample.Value
+		if sample.Err != nil || sample.At.IsZero() {
+			continue
+		}
+		value := met.Fault
+		if value == "" {
+			value = fmt.Sprintf("%s; key %s; TLS until %s", met.Identity, met.Key[:min(len(met.Key), 16)], met.NotAfter.Format(time.RFC3339))
+		}
+		items = append(items, v1alpha1.EvidenceItem{
+			What: shortTo(use.Where, 200), Where: met.Address, Value: shortTo(value, 200), Source: v1alpha1.EvidenceObserved, At: timeOf(sample.At),
+		})
+	}
+	return items
 }
 
 func wallOutcome(wall compliance.Wall) string {

@@ -33,6 +33,7 @@ func (r *TenantReconciler) observe(ctx context.Context, s *scope) {
 	s.evidence.Placements = compliance.Sample[[]compliance.Placement]{Value: placements, At: s.now, Err: err}
 
 	s.evidence.Wall = r.Book.Wall(p.Region.Name)
+	s.evidence.Endpoints = r.endpoints(p)
 	record, at, found, err := r.Book.Record(plan.DatabaseKey{Region: p.Region.Name, Server: p.Database.Server.Name, Database: p.Database.Name}, p.DataID)
 	s.evidence.Retention = compliance.Sample[compliance.Retention]{Value: record.Retention, Err: err}
 	if found || err != nil {
@@ -46,6 +47,17 @@ func (r *TenantReconciler) observe(ctx context.Context, s *scope) {
 	for _, store := range p.Backup.Stores {
 		s.evidence.Stores[store.Name] = r.Book.Store(storeKey(p, store.Name), p.DataID)
 	}
+}
+
+// endpoints are the tenant's server and stores as last met under their present declaration.
+func (r *TenantReconciler) endpoints(p *plan.Plan) map[string]compliance.Sample[compliance.Endpoint] {
+	met := map[string]compliance.Sample[compliance.Endpoint]{}
+	for _, use := range compliance.Endpoints(p) {
+		if sample := r.Book.Endpoint(evidence.EndpointKey{Region: p.Region.Name, Where: use.Where}); sample.Err != nil || sample.Value.Declared == use.Declared {
+			met[use.Where] = sample
+		}
+	}
+	return met
 }
 
 // placements lists every object that makes pods, and every pod, with the node it runs on.

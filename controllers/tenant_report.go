@@ -219,7 +219,8 @@ func noteworthy(old, c *metav1.Condition) bool {
 		return true
 	case v1alpha1.ConditionReady, v1alpha1.ConditionCompliant:
 		return old != nil
-	case v1alpha1.ConditionResidencyEnforced, v1alpha1.ConditionProcessorsPermitted, v1alpha1.ConditionRetentionEnforced, v1alpha1.ConditionBackupsCurrent:
+	case v1alpha1.ConditionResidencyEnforced, v1alpha1.ConditionProcessorsPermitted, v1alpha1.ConditionTransportEncrypted,
+		v1alpha1.ConditionRetentionEnforced, v1alpha1.ConditionBackupsCurrent:
 		return old != nil && (c.Status == metav1.ConditionFalse || old.Status == metav1.ConditionFalse)
 	}
 	return false

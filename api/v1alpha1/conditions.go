@@ -24,6 +24,9 @@ const (
 	// ConditionAdmissionEnforced is a DataRegion's verdict over its admission policies: True only after a dry-run
 	// binding to a foreign node was refused.
 	ConditionAdmissionEnforced = "AdmissionEnforced"
+	// ConditionTransportEncrypted is the verdict over the connections to database server, stores and booking site: TLS,
+	// verified, with certificates that have not ended.
+	ConditionTransportEncrypted = "TransportEncrypted"
 	// ConditionRetentionEnforced is the verdict over records past their period.
 	ConditionRetentionEnforced = "RetentionEnforced"
 	// ConditionBackupsCurrent is the verdict over copies and expiry of backups.
@@ -109,9 +112,17 @@ const (
 	ReasonPlacementUnenforced = "PlacementUnenforced"
 	// ReasonAdmissionOpen means a dry-run binding to a foreign node was not refused: the admission policies are missing.
 	ReasonAdmissionOpen = "AdmissionOpen"
+	// ReasonServerReplaced means the database server shows another system identifier than the one its name stands for.
+	ReasonServerReplaced = "ServerReplaced"
+	// ReasonStoreReplaced means the bucket of a store is another one than the store's name stands for.
+	ReasonStoreReplaced = "StoreReplaced"
+	// ReasonNotEncrypted means an endpoint does not offer TLS.
+	ReasonNotEncrypted = "NotEncrypted"
+	// ReasonCertificateInvalid means an endpoint's certificate does not verify: another authority, or another name.
+	ReasonCertificateInvalid = "CertificateInvalid"
 	// ReasonCountryNotAllowed means a processor works in, or accesses data from, a country the region does not allow.
 	ReasonCountryNotAllowed = "CountryNotAllowed"
-	// ReasonCertificateExpired means a certificate of a processor is past its last day.
+	// ReasonCertificateExpired means a certificate, a processor's attestation or an endpoint's, is past its end.
 	ReasonCertificateExpired = "CertificateExpired"
 	// ReasonOverdue means records are past their period and still there.
 	ReasonOverdue = "Overdue"

@@ -161,6 +161,13 @@ type DatabaseServer struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=65536
 	CABundle string `json:"caBundle"`
+	// SystemIdentifier is the server's own, as SELECT system_identifier FROM pg_control_system() shows it. Without one,
+	// the first that is seen stands, and a server that shows another is a finding. Give it when the data was moved to
+	// another server on purpose, or the server was upgraded by pg_upgrade, which draws a new one.
+	// +optional
+	// +kubebuilder:validation:MaxLength=20
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[0-9]+$')",message="give the system identifier in digits and quotes, as SELECT system_identifier FROM pg_control_system() shows it"
+	SystemIdentifier string `json:"systemIdentifier,omitempty"`
 	// AdminSecretRef names a Secret in the operator's namespace with keys username and password of a role that may
 	// create roles and owns the databases, and is no superuser.
 	AdminSecretRef SecretReference `json:"adminSecretRef"`
@@ -341,6 +348,11 @@ type DataRegionStatus struct {
 	// Tenants is how many tenants, retained ones included, have data in the region.
 	// +optional
 	Tenants *int32 `json:"tenants,omitempty"`
+	// Servers as last met, each with what tells it from every other.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	Servers []ServerStatus `json:"servers,omitempty"`
 	// Databases as last audited.
 	// +optional
 	// +listType=map
@@ -359,6 +371,38 @@ type DataRegionStatus struct {
 	// +listMapKey=dataID
 	// +kubebuilder:validation:MaxItems=100
 	Retained []RetainedData `json:"retained,omitempty"`
+}
+
+// ServerStatus is what a database server showed of itself when it was last met.
+type ServerStatus struct {
+	// Name of the server.
+	Name string `json:"name"`
+	// SystemIdentifier the name stands for: the declared one, else the first that was seen.
+	// +optional
+	// +kubebuilder:validation:MaxLength=20
+	SystemIdentifier string `json:"systemIdentifier,omitempty"`
+	// Seen is the system identifier shown last, when it is another one.
+	// +optional
+	// +kubebuilder:validation:MaxLength=20
+	Seen string `json:"seen,omitempty"`
+	// Connection that showed it.
+	// +optional
+	Connection *ConnectionStatus `json:"connection,omitempty"`
+}
+
+// ConnectionStatus is the other end of a verified TLS connection.
+type ConnectionStatus struct {
+	// Address that was reached, as IP:port; a failover changes it without alarm.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	Address string `json:"address,omitempty"`
+	// Key is the SHA-256 of the public key that was presented, in hex; a new certificate changes it without alarm.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	Key string `json:"key,omitempty"`
+	// CertificateUntil is when the first certificate of the verified chain ends.
+	// +optional
+	CertificateUntil *metav1.Time `json:"certificateUntil,omitempty"`
 }
 
 // DatabaseStatus is the last audit of one database.
@@ -390,6 +434,13 @@ type StoreStatus struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=512
 	Message string `json:"message,omitempty"`
+	// BucketMark is the version of the operator's mark in the bucket the name stands for: the first that was seen.
+	// +optional
+	// +kubebuilder:validation:MaxLength=128
+	BucketMark string `json:"bucketMark,omitempty"`
+	// Connection the bucket was last listed over.
+	// +optional
+	Connection *ConnectionStatus `json:"connection,omitempty"`
 }
 
 // RetainedData is what a removed BookingTenant left behind.

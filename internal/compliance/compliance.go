@@ -28,7 +28,9 @@ type Sample[T any] struct {
 type Evidence struct {
 	Placements Sample[[]Placement]
 	// Wall is the trial of the region's admission policies.
-	Wall      Sample[Wall]
+	Wall Sample[Wall]
+	// Endpoints are the database server and the stores, by what processors call them.
+	Endpoints map[string]Sample[Endpoint]
 	Retention Sample[Retention]
 	// Stores by name.
 	Stores map[string]Sample[Store]
@@ -125,7 +127,7 @@ type Clock struct {
 // claim judges one promise.
 type claim func(*plan.Plan, *Evidence, Clock) Finding
 
-var claims = []claim{residency, processors, retention, backups}
+var claims = []claim{residency, processors, transport, retention, backups}
 
 // Judge gives a finding for every claim, and Compliant, their summary, last.
 func Judge(p *plan.Plan, e *Evidence, clock Clock) []Finding {
@@ -141,8 +143,8 @@ func Judge(p *plan.Plan, e *Evidence, clock Clock) []Finding {
 
 // Expire gives the findings of a tenant nobody has evidence of any longer.
 func Expire(why string) []Finding {
-	types := []string{v1alpha1.ConditionResidencyEnforced, v1alpha1.ConditionProcessorsPermitted, v1alpha1.ConditionRetentionEnforced, v1alpha1.ConditionBackupsCurrent,
-		v1alpha1.ConditionNoticeConsistent}
+	types := []string{v1alpha1.ConditionResidencyEnforced, v1alpha1.ConditionProcessorsPermitted, v1alpha1.ConditionTransportEncrypted, v1alpha1.ConditionRetentionEnforced,
+		v1alpha1.ConditionBackupsCurrent, v1alpha1.ConditionNoticeConsistent}
 	findings := make([]Finding, 0, len(types)+1)
 	for _, t := range types {
 		findings = append(findings, Finding{Type: t, Status: metav1.ConditionUnknown, Reason: v1alpha1.ReasonEvidenceStale, Message: why, Unsure: true})

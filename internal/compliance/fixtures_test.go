@@ -39,7 +39,7 @@ func baselPlan() *plan.Plan {
 			{Where: "database server pg-1", Processor: v1alpha1.Processor{Name: "Limmatwerk AG", Seat: "CH", Country: "CH"}},
 			{Where: "backup store zug", Processor: v1alpha1.Processor{Name: "Aarespeicher AG", Seat: "CH", Country: "CH"}},
 		},
-		Database: plan.Database{Rules: rules, Tolerance: 2 * days},
+		Database: plan.Database{Server: v1alpha1.DatabaseServer{Name: "pg-1"}, Rules: rules, Tolerance: 2 * days},
 		Backup: plan.Backup{
 			Since: ago(200 * days), Stores: []v1alpha1.BackupStore{{Name: "bern"}, {Name: "zug"}, {Name: "chur"}},
 			Period: 90 * days, MaximumAge: 13 * time.Hour, ExpireAhead: 12 * time.Hour, Tolerance: 2 * days,
@@ -58,6 +58,7 @@ func soundEvidence() *compliance.Evidence {
 		Wall:      compliance.Sample[compliance.Wall]{At: ago(time.Minute)},
 		Retention: compliance.Sample[compliance.Retention]{At: ago(2 * time.Minute)},
 		Stores:    map[string]compliance.Sample[compliance.Store]{},
+		Endpoints: map[string]compliance.Sample[compliance.Endpoint]{},
 		Notice:    soundNotice(baselPlan()),
 	}
 	for _, rule := range baselPlan().Database.Rules {
@@ -66,6 +67,12 @@ func soundEvidence() *compliance.Evidence {
 				Category: rule.Category, Period: rule.Period, Action: rule.Action, Rows: 3,
 			})
 		}
+	}
+	for _, use := range compliance.Endpoints(baselPlan()) {
+		e.Endpoints[use.Where] = compliance.Sample[compliance.Endpoint]{At: ago(2 * time.Minute), Value: compliance.Endpoint{
+			Declared: use.Declared, Address: "192.0.2.10:5432", Key: "5c0f", NotBefore: ago(30 * days), NotAfter: now.Add(60 * days),
+			Identity: "id of " + use.Where, Pinned: "id of " + use.Where,
+		}}
 	}
 	for _, store := range baselPlan().Backup.Stores {
 		setBackups(e, store.Name, 1*time.Hour, 13*time.Hour)

@@ -13,9 +13,10 @@ import (
 )
 
 // residency: every pod and job of the tenant runs on a trusted node of the region, every object that makes pods
-// requires such nodes, and the admission policies refuse others (invariant 1; B3, D2).
+// requires such nodes, the admission policies refuse others, and server and stores are the ones they are said to be
+// (invariant 1; B3, D2).
 func residency(p *plan.Plan, e *Evidence, clock Clock) Finding {
-	return join(v1alpha1.ConditionResidencyEnforced, placed(p, e, clock), walled(p, e, clock))
+	return join(v1alpha1.ConditionResidencyEnforced, placed(p, e, clock), walled(p, e, clock), identified(p, e, clock))
 }
 
 // placed: what runs, runs on trusted nodes.

@@ -16,15 +16,15 @@ import (
 
 func TestCompliantIsTrueWhenEveryClaimIs(t *testing.T) {
 	findings := compliance.Judge(baselPlan(), soundEvidence(), clock)
-	if len(findings) != 6 {
-		t.Fatalf("there are %d findings, want five claims and their summary", len(findings))
+	if len(findings) != 7 {
+		t.Fatalf("there are %d findings, want six claims and their summary", len(findings))
 	}
 	for _, f := range findings {
 		if f.Status != metav1.ConditionTrue {
 			t.Errorf("%s is %s: %s", f.Type, f.Status, f.Message)
 		}
 	}
-	summary := findings[5]
+	summary := findings[6]
 	// The stores were listed three minutes ago; everything else is younger.
 	if want := ago(3 * time.Minute).Add(clock.MaxEvidenceAge); summary.Reason != v1alpha1.ReasonAllClaimsHold || !summary.ValidUntil.Equal(want) {
 		t.Errorf("the summary is %s until %s, want it until %s", summary.Reason, summary.ValidUntil, want)
@@ -97,7 +97,7 @@ func in[T any](s compliance.Sample[T], condition uint8) (sample compliance.Sampl
 }
 
 // expectNoBetterThanEvidence is invariant 7 for evidence in the given conditions: placements, retention, one per
-// store, and the trial of the wall. Nothing that lacks support is True, and nothing stands longer than the oldest evidence behind it.
+// store, the trial of the wall, and one endpoint after the other. Nothing that lacks support is True, and nothing stands longer than the oldest evidence behind it.
 func expectNoBetterThanEvidence(t *testing.T, e *compliance.Evidence, states [6]uint8) {
 	t.Helper()
 	supported := map[string]bool{v1alpha1.ConditionBackupsCurrent: true}
@@ -108,14 +108,28 @@ func expectNoBetterThanEvidence(t *testing.T, e *compliance.Evidence, states [6]
 	supported[v1alpha1.ConditionResidencyEnforced] = supported[v1alpha1.ConditionResidencyEnforced] && standing
 	oldest := map[string]time.Time{v1alpha1.ConditionResidencyEnforced: e.Placements.At, v1alpha1.ConditionRetentionEnforced: e.Retention.At}
 	// The published notice walks with the sum of the others, so that each of its conditions meets each of theirs.
-	published, usable := in(*e.Notice, states[0]+states[1]+states[2])
-	e.Notice, supported[v1alpha1.ConditionNoticeConsistent], oldest[v1alpha1.ConditionNoticeConsistent] = &published, usable, published.At
+	published, read := in(*e.Notice, states[0]+states[1]+states[2])
+	e.Notice, supported[v1alpha1.ConditionNoticeConsistent], oldest[v1alpha1.ConditionNoticeConsistent] = &published, read, published.At
 	if wall.At.Before(oldest[v1alpha1.ConditionResidencyEnforced]) {
 		oldest[v1alpha1.ConditionResidencyEnforced] = wall.At
 	}
+	// One endpoint walks with two others, so that each is once in each condition.
+	p := baselPlan()
+	uses := compliance.Endpoints(p)
+	where := uses[int(states[3])%len(uses)].Where
+	met, usable := in(e.Endpoints[where], states[2]+states[4])
+	e.Endpoints[where] = met
+	supported[v1alpha1.ConditionTransportEncrypted] = usable
+	supported[v1alpha1.ConditionResidencyEnforced] = supported[v1alpha1.ConditionResidencyEnforced] && usable
+	for _, use := range uses {
+		for _, claim := range []string{v1alpha1.ConditionResidencyEnforced, v1alpha1.ConditionTransportEncrypted} {
+			if at := e.Endpoints[use.Where].At; oldest[claim].IsZero() || at.Before(oldest[claim]) {
+				oldest[claim] = at
+			}
+		}
+	}
 	// What is declared does not grow old.
 	supported[v1alpha1.ConditionProcessorsPermitted], oldest[v1alpha1.ConditionProcessorsPermitted] = true, now
-	p := baselPlan()
 	for i, store := range p.Backup.Stores {
 		sample, usable := in(e.Stores[store.Name], states[2+i])
 		e.Stores[store.Name] = sample

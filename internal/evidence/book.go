@@ -52,14 +52,15 @@ type Listing struct {
 
 // Book holds the newest measurements. It is safe for concurrent use.
 type Book struct {
-	mu       sync.RWMutex
-	audits   map[plan.DatabaseKey]Audit
-	listings map[StoreKey]Listing
-	placed   map[plan.DatabaseKey]map[string]bool
-	walls    map[string]compliance.Sample[compliance.Wall]
-	notices  map[string]compliance.Sample[compliance.Notice]
-	expected map[string]expectation
-	notify   func(dataID string)
+	mu        sync.RWMutex
+	audits    map[plan.DatabaseKey]Audit
+	listings  map[StoreKey]Listing
+	placed    map[plan.DatabaseKey]map[string]bool
+	walls     map[string]compliance.Sample[compliance.Wall]
+	endpoints map[EndpointKey]compliance.Sample[compliance.Endpoint]
+	notices   map[string]compliance.Sample[compliance.Notice]
+	expected  map[string]expectation
+	notify    func(dataID string)
 }
 
 // NewBook makes an empty book; notify is called with the DataID of each tenant whose evidence may change a verdict.
@@ -67,8 +68,9 @@ func NewBook(notify func(dataID string)) *Book {
 	return &Book{
 		audits: map[plan.DatabaseKey]Audit{}, listings: map[StoreKey]Listing{},
 		placed: map[plan.DatabaseKey]map[string]bool{}, notify: notify,
-		walls:   map[string]compliance.Sample[compliance.Wall]{},
-		notices: map[string]compliance.Sample[compliance.Notice]{}, expected: map[string]expectation{},
+		walls:     map[string]compliance.Sample[compliance.Wall]{},
+		endpoints: map[EndpointKey]compliance.Sample[compliance.Endpoint]{},
+		notices:   map[string]compliance.Sample[compliance.Notice]{}, expected: map[string]expectation{},
 	}
 }
 

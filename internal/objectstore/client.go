@@ -48,6 +48,8 @@ type Client struct {
 	config Config
 	s3     *s3.Client
 	http   *http.Client
+
+	connection connection
 }
 
 // New makes a client; it does not connect. Connections are encrypted and verified with the store's CA bundle, or the
@@ -72,6 +74,7 @@ func New(config Config) (*Client, error) {
 		return nil, err
 	}
 	c := &Client{config: config, http: &http.Client{Transport: transport}}
+	c.connection.watch(transport)
 	c.s3 = s3.New(s3.Options{
 		BaseEndpoint: aws.String(config.Endpoint), Region: config.SigningRegion, UsePathStyle: true,
 		Credentials: aws.CredentialsProviderFunc(c.credentials), HTTPClient: c.http,

@@ -41,8 +41,19 @@ func (i Inventory) Newest() time.Time {
 // administrator's identity. Objects outside any prefix are counted under the empty data id: nobody's backup, but
 // somebody should know.
 func (c *Client) Inventory(ctx context.Context) (map[string]Inventory, error) {
+	inventory, _, err := c.MarkedInventory(ctx)
+	return inventory, err
+}
+
+// MarkedInventory is the inventory, in which the operator's mark does not count, and the version of the mark; empty when
+// there is none.
+func (c *Client) MarkedInventory(ctx context.Context) (inventory map[string]Inventory, mark string, err error) {
 	tenants := map[string]*Inventory{}
-	err := c.ListVersions(ctx, "", func(v Version) error {
+	err = c.ListVersions(ctx, "", func(v Version) error {
+		if v.Key == MarkKey {
+			mark = markOf(mark, v)
+			return nil
+		}
 		dataID, _, found := strings.Cut(v.Key, "/")
 		if !found {
 			dataID = ""
@@ -57,14 +68,14 @@ func (c *Client) Inventory(ctx context.Context) (map[string]Inventory, error) {
 		return nil
 	})
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	inventory := make(map[string]Inventory, len(tenants))
+	inventory = make(map[string]Inventory, len(tenants))
 	for dataID, tenant := range tenants {
 		slices.SortFunc(tenant.Backups, func(a, b Backup) int { return a.SnapshotStart.Compare(b.SnapshotStart) })
 		inventory[dataID] = *tenant
 	}
-	return inventory, nil
+	return inventory, mark, nil
 }
 
 func (i *Inventory) add(v Version) {

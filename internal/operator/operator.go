@@ -89,7 +89,7 @@ func New(ctx context.Context, config *rest.Config, o Options) (manager.Manager, 
 	changed := make(chan event.TypedGenericEvent[string], 4096)
 	book := evidence.NewBook(func(dataID string) { changed <- event.TypedGenericEvent[string]{Object: dataID} })
 	controllers.ShowRetention(book, o.MaxEvidenceAge)
-	databases := &controllers.Databases{Secrets: mgr.GetAPIReader(), Namespace: o.Namespace}
+	databases := &controllers.Databases{Secrets: mgr.GetAPIReader(), Namespace: o.Namespace, Tenants: mgr.GetClient()}
 	stores := &controllers.Stores{Secrets: mgr.GetAPIReader(), Namespace: o.Namespace}
 	leftovers := &controllers.Leftovers{Client: mgr.GetClient(), Databases: databases, Stores: stores, Book: book, Now: time.Now}
 	kick := make(chan struct{}, 1)

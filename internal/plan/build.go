@@ -128,9 +128,9 @@ func allowedCountries(region *v1alpha1.DataRegion) []v1alpha1.CountryCode {
 
 // buildProcessors names those the tenant's data meets, not all of the region's.
 func buildProcessors(region *v1alpha1.DataRegion, p *Plan) []ProcessorUse {
-	uses := []ProcessorUse{{"database server " + p.Database.Server.Name, p.Database.Server.Processor}}
+	uses := []ProcessorUse{{ServerUse(p.Database.Server.Name), p.Database.Server.Processor}}
 	for i := range p.Backup.Stores {
-		uses = append(uses, ProcessorUse{"backup store " + p.Backup.Stores[i].Name, p.Backup.Stores[i].Processor})
+		uses = append(uses, ProcessorUse{StoreUse(p.Backup.Stores[i].Name), p.Backup.Stores[i].Processor})
 	}
 	if relay := region.Spec.MailRelay; relay != nil {
 		uses = append(uses, ProcessorUse{"mail relay", relay.Processor})

@@ -80,11 +80,11 @@ func demands(in *Input) []demand {
 	var list []demand
 	for i := range region.DatabaseServers {
 		s := &region.DatabaseServers[i]
-		list = append(list, demand{"database server " + s.Name, &s.Processor, all, whole})
+		list = append(list, demand{ServerUse(s.Name), &s.Processor, all, whole})
 	}
 	for i := range region.BackupStores {
 		s := &region.BackupStores[i]
-		list = append(list, demand{"backup store " + s.Name, &s.Processor, all, whole})
+		list = append(list, demand{StoreUse(s.Name), &s.Processor, all, whole})
 	}
 	if relay, rule := region.MailRelay, ruleOf(policy, v1alpha1.CategoryMailOutbox); relay != nil && rule != nil {
 		list = append(list, demand{"mail relay", &relay.Processor, "RetentionPolicy " + policy.Name + " lets mail wait " + string(rule.Period), duration(rule.Period)})

@@ -164,7 +164,10 @@ func (a *Admin) callAudit(ctx context.Context) (report []byte, err error) {
 func wasDead(err error) bool {
 	var unreachable *pgconn.ConnectError
 	var fault *pgconn.PgError
+	var foreign *ForeignServerError
 	switch {
+	case errors.As(err, &foreign):
+		return false
 	case errors.As(err, &unreachable):
 		return false
 	case errors.As(err, &fault):

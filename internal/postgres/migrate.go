@@ -75,12 +75,12 @@ func (a *Admin) upgrade(ctx context.Context, dataID string) error {
 	config := a.pool.Config().ConnConfig
 	config.RuntimeParams["role"] = RolesOf(dataID).Owner
 	config.RuntimeParams["search_path"] = searchPath(dataID)
-	return Upgrade(ctx, config)
+	return Upgrade(ctx, config, stdlib.OptionAfterConnect(a.meet))
 }
 
 // Upgrade brings the schema a connection's search path names to SchemaVersion; the connection's role owns it.
-func Upgrade(ctx context.Context, config *pgx.ConnConfig) error {
-	db := stdlib.OpenDB(*config)
+func Upgrade(ctx context.Context, config *pgx.ConnConfig, options ...stdlib.OptionOpenDB) error {
+	db := stdlib.OpenDB(*config, options...)
 	defer db.Close()
 	provider, err := goose.NewProvider(goose.DialectPostgres, db, Migrations(), goose.WithDisableGlobalRegistry(true))
 	if err != nil {

@@ -21,6 +21,7 @@ import (
 const (
 	maxConnections  = 4
 	maxIdleTime     = 5 * time.Minute
+	maxLifetime     = 10 * time.Minute
 	connectTimeout  = 10 * time.Second
 	operatorPath    = "pg_catalog, pg_temp"
 	operatorName    = "termintreu-operator"
@@ -43,6 +44,9 @@ type Server struct {
 	Username, Password string
 	// Dial replaces the network, for operators outside the region's network; it is given the host name unresolved.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Meet is told the system identifier of the server behind each new connection, before the connection is used; an
+	// error drops it. Nil where any server will do.
+	Meet func(identifier string, conn net.Conn) error
 }
 
 // Admin is a small pool of connections to one database of tenants. It is safe for concurrent use.
@@ -51,6 +55,7 @@ type Admin struct {
 	name     string
 	database string
 	operator string
+	meet     func(context.Context, *pgx.Conn) error
 }
 
 // Open prepares a pool without connecting. Close it when done.
@@ -81,12 +86,13 @@ func Open(ctx context.Context, server Server, database string) (*Admin, error) {
 	}
 	config.ConnConfig = connection
 	config.MaxConns, config.MinConns, config.MaxConnIdleTime = maxConnections, 0, maxIdleTime
-	config.ShouldPing = shouldPing
+	config.MaxConnLifetime, config.MaxConnLifetimeJitter = maxLifetime, maxLifetime/10
+	config.ShouldPing, config.AfterConnect = shouldPing, server.meet
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("database %s: %w", name, err)
 	}
-	return &Admin{pool: pool, name: name, database: database, operator: server.Username}, nil
+	return &Admin{pool: pool, name: name, database: database, operator: server.Username, meet: server.meet}, nil
 }
 
 // Close closes the pool.
@@ -123,6 +129,8 @@ func verified(host string, port int32, database, caBundle string) (*pgx.ConnConf
 	}
 	config.Host, config.Port, config.Database = host, uint16(port), database
 	config.TLSConfig = &tls.Config{RootCAs: roots, ServerName: host, MinVersion: tls.VersionTLS12}
+	// Whoever sits between and holds another certificate of the same authority cannot pass the login on (B4).
+	config.ChannelBinding, config.RequireAuth = "require", "scram-sha-256"
 	config.Fallbacks = nil
 	config.ConnectTimeout = connectTimeout
 	return config, nil

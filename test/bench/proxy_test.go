@@ -37,6 +37,13 @@ func newCounted(tb testing.TB, target string) *counted {
 	return c
 }
 
+// probeTrips is what a TLS handshake with PostgreSQL takes: the question for TLS, and both flights of the client.
+const probeTrips = 3
+
+// queries are round trips over connections that were open before: what each measurement opens besides, to see where
+// the server's name leads, is a handshake and no query.
+func (c *counted) queries() int64 { return c.trips.Load() - probeTrips*c.connections.Load() }
+
 // requests are round trips that were no handshake: a store may close its connection after each answer.
 func (c *counted) requests() int64 { return c.trips.Load() - c.connections.Load() }
 

@@ -80,12 +80,12 @@ func (c *cluster) reportMeasurements(tb testing.TB, report *Report, o *operatorP
 	start := o.figures().sum(auditsTotal)
 	// Between two measurements, so that none is cut in half.
 	o.awaitMeasurement(start)
-	trips, lists := database.trips.Load(), make([]int64, len(stores))
+	trips, lists := database.queries(), make([]int64, len(stores))
 	for i, store := range stores {
 		lists[i] = store.requests()
 	}
 	o.awaitMeasurement(start + measurements)
-	report.Limit("SQL round trips per database and measurement", Count, float64(database.trips.Load()-trips)/measurements, 1)
+	report.Limit("SQL round trips per database and measurement", Count, float64(database.queries()-trips)/measurements, 1)
 	for i, store := range stores {
 		pages := 1
 		if i == 0 {

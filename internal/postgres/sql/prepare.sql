@@ -27,6 +27,15 @@ CREATE TABLE IF NOT EXISTS termintreu.restore (
 );
 
 
+-- server says which server the database is on, so that a copy of it elsewhere is told from it. Who calls has met the
+-- server and found it to be the right one.
+CREATE TABLE IF NOT EXISTS termintreu.server (
+    one               boolean NOT NULL DEFAULT true PRIMARY KEY CHECK (one),
+    system_identifier text    NOT NULL
+);
+INSERT INTO termintreu.server AS s (system_identifier) SELECT system_identifier::text FROM pg_catalog.pg_control_system()
+ON CONFLICT (one) DO UPDATE SET system_identifier = excluded.system_identifier WHERE s.system_identifier <> excluded.system_identifier;
+
 -- audit measures every tenant in one call. It commits between chunks, since one transaction over a thousand schemas
 -- runs into max_locks_per_transaction. A tenant that cannot be read tells its SQLSTATE, never zero (invariant 7).
 CREATE OR REPLACE PROCEDURE termintreu.audit(chunk integer, INOUT report jsonb) LANGUAGE plpgsql AS $$

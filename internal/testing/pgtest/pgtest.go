@@ -71,6 +71,56 @@ func Start(tb testing.TB) *Server {
 	return shared.server
 }
 
+// Another starts one more server, with another system identifier and a certificate of the same authority; it ends with
+// the test.
+func Another(tb testing.TB) *Server {
+	tb.Helper()
+	server, err := start()
+	if err != nil {
+		tb.Fatalf("starting another PostgreSQL: %v", err)
+	}
+	tb.Cleanup(func() { _ = server.alive.Close() })
+	return server
+}
+
+// Certify gives the server a certificate with another key, valid for the given time, and makes it present it to whoever
+// connects from now on.
+func (s *Server) Certify(tb testing.TB, notBefore, notAfter time.Time) {
+	tb.Helper()
+	if err := s.certify(tb.Context(), notBefore, notAfter); err != nil {
+		tb.Fatalf("giving the server another certificate: %v", err)
+	}
+}
+
+func (s *Server) certify(ctx context.Context, notBefore, notAfter time.Time) error {
+	authority, err := trusted()
+	if err != nil {
+		return err
+	}
+	files, err := authority.issue(notBefore, notAfter)
+	if err != nil {
+		return err
+	}
+	account, err := serverAccount()
+	if err != nil {
+		return err
+	}
+	for name, content := range files {
+		if err := place(filepath.Join(s.socketDir, "data", name), content, account); err != nil {
+			return err
+		}
+	}
+	return s.superuserExec(ctx, "SELECT pg_reload_conf()")
+}
+
+// CreateDatabase creates an empty database of the given name, owned by the admin.
+func (s *Server) CreateDatabase(tb testing.TB, name string) {
+	tb.Helper()
+	if err := s.createDatabase(tb.Context(), name); err != nil {
+		tb.Fatalf("creating database %s: %v", name, err)
+	}
+}
+
 // Superuser opens a connection that may do anything, to look at what the roles under test must not see.
 func (s *Server) Superuser(tb testing.TB, database string) *pgx.Conn {
 	tb.Helper()
@@ -172,21 +222,28 @@ func prepare(ctx context.Context, bin, dir string, account *syscall.Credential) 
 	if output, err := initdb.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("initdb: %w\n%s", err, output)
 	}
-	files, caBundle, err := certificate()
+	authority, err := trusted()
+	if err != nil {
+		return "", err
+	}
+	files, err := authority.issue(time.Now().Add(-time.Hour), time.Now().Add(24*time.Hour))
 	if err != nil {
 		return "", err
 	}
 	files["pg_hba.conf"] = []byte("local all postgres trust\nhostssl all postgres all reject\nhostssl all all all scram-sha-256\n")
 	for name, content := range files {
-		path := filepath.Join(data, name)
-		if err := os.WriteFile(path, content, 0o600); err != nil {
-			return "", err
-		}
-		if err := chown(path, account); err != nil {
+		if err := place(filepath.Join(data, name), content, account); err != nil {
 			return "", err
 		}
 	}
-	return caBundle, nil
+	return authority.bundle, nil
+}
+
+func place(path string, content []byte, account *syscall.Credential) error {
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		return err
+	}
+	return chown(path, account)
 }
 
 // supervise runs its arguments until standard input closes, then ends that one process and removes the directory $0.

@@ -347,6 +347,18 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: validUntil
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+- name: com.github.termintreu.termintreu.api.v1alpha1.ConnectionStatus
+  map:
+    fields:
+    - name: address
+      type:
+        scalar: string
+    - name: certificateUntil
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: key
+      type:
+        scalar: string
 - name: com.github.termintreu.termintreu.api.v1alpha1.Contact
   map:
     fields:
@@ -488,6 +500,14 @@ var schemaYAML = typed.YAMLObject(`types:
           elementRelationship: associative
           keys:
           - dataID
+    - name: servers
+      type:
+        list:
+          elementType:
+            namedType: com.github.termintreu.termintreu.api.v1alpha1.ServerStatus
+          elementRelationship: associative
+          keys:
+          - name
     - name: stores
       type:
         list:
@@ -556,6 +576,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: processor
       type:
         namedType: com.github.termintreu.termintreu.api.v1alpha1.Processor
+    - name: systemIdentifier
+      type:
+        scalar: string
     - name: tenantsPerDatabase
       type:
         scalar: numeric
@@ -1169,6 +1192,21 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: name
       type:
         scalar: string
+- name: com.github.termintreu.termintreu.api.v1alpha1.ServerStatus
+  map:
+    fields:
+    - name: connection
+      type:
+        namedType: com.github.termintreu.termintreu.api.v1alpha1.ConnectionStatus
+    - name: name
+      type:
+        scalar: string
+    - name: seen
+      type:
+        scalar: string
+    - name: systemIdentifier
+      type:
+        scalar: string
 - name: com.github.termintreu.termintreu.api.v1alpha1.Service
   map:
     fields:
@@ -1255,6 +1293,12 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.termintreu.termintreu.api.v1alpha1.StoreStatus
   map:
     fields:
+    - name: bucketMark
+      type:
+        scalar: string
+    - name: connection
+      type:
+        namedType: com.github.termintreu.termintreu.api.v1alpha1.ConnectionStatus
     - name: message
       type:
         scalar: string

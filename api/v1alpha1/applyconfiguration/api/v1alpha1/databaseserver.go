@@ -25,6 +25,10 @@ type DatabaseServerApplyConfiguration struct {
 	TenantsPerDatabase *int32 `json:"tenantsPerDatabase,omitempty"`
 	// CABundle is the PEM bundle the server's certificate is verified with.
 	CABundle *string `json:"caBundle,omitempty"`
+	// SystemIdentifier is the server's own, as SELECT system_identifier FROM pg_control_system() shows it. Without one,
+	// the first that is seen stands, and a server that shows another is a finding. Give it when the data was moved to
+	// another server on purpose, or the server was upgraded by pg_upgrade, which draws a new one.
+	SystemIdentifier *string `json:"systemIdentifier,omitempty"`
 	// AdminSecretRef names a Secret in the operator's namespace with keys username and password of a role that may
 	// create roles and owns the databases, and is no superuser.
 	AdminSecretRef *SecretReferenceApplyConfiguration `json:"adminSecretRef,omitempty"`
@@ -91,6 +95,14 @@ func (b *DatabaseServerApplyConfiguration) WithTenantsPerDatabase(value int32) *
 // If called multiple times, the CABundle field is set to the value of the last call.
 func (b *DatabaseServerApplyConfiguration) WithCABundle(value string) *DatabaseServerApplyConfiguration {
 	b.CABundle = &value
+	return b
+}
+
+// WithSystemIdentifier sets the SystemIdentifier field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the SystemIdentifier field is set to the value of the last call.
+func (b *DatabaseServerApplyConfiguration) WithSystemIdentifier(value string) *DatabaseServerApplyConfiguration {
+	b.SystemIdentifier = &value
 	return b
 }
 

@@ -21,6 +21,8 @@ type DataRegionStatusApplyConfiguration struct {
 	TrustedNodes *int32 `json:"trustedNodes,omitempty"`
 	// Tenants is how many tenants, retained ones included, have data in the region.
 	Tenants *int32 `json:"tenants,omitempty"`
+	// Servers as last met, each with what tells it from every other.
+	Servers []ServerStatusApplyConfiguration `json:"servers,omitempty"`
 	// Databases as last audited.
 	Databases []DatabaseStatusApplyConfiguration `json:"databases,omitempty"`
 	// Stores as last listed.
@@ -70,6 +72,19 @@ func (b *DataRegionStatusApplyConfiguration) WithTrustedNodes(value int32) *Data
 // If called multiple times, the Tenants field is set to the value of the last call.
 func (b *DataRegionStatusApplyConfiguration) WithTenants(value int32) *DataRegionStatusApplyConfiguration {
 	b.Tenants = &value
+	return b
+}
+
+// WithServers adds the given value to the Servers field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Servers field.
+func (b *DataRegionStatusApplyConfiguration) WithServers(values ...*ServerStatusApplyConfiguration) *DataRegionStatusApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithServers")
+		}
+		b.Servers = append(b.Servers, *values[i])
+	}
 	return b
 }
 

@@ -19,6 +19,10 @@ type StoreStatusApplyConfiguration struct {
 	Reachable *v1.ConditionStatus `json:"reachable,omitempty"`
 	// Message says why the last listing failed.
 	Message *string `json:"message,omitempty"`
+	// BucketMark is the version of the operator's mark in the bucket the name stands for: the first that was seen.
+	BucketMark *string `json:"bucketMark,omitempty"`
+	// Connection the bucket was last listed over.
+	Connection *ConnectionStatusApplyConfiguration `json:"connection,omitempty"`
 }
 
 // StoreStatusApplyConfiguration constructs a declarative configuration of the StoreStatus type for use with
@@ -48,5 +52,21 @@ func (b *StoreStatusApplyConfiguration) WithReachable(value v1.ConditionStatus) 
 // If called multiple times, the Message field is set to the value of the last call.
 func (b *StoreStatusApplyConfiguration) WithMessage(value string) *StoreStatusApplyConfiguration {
 	b.Message = &value
+	return b
+}
+
+// WithBucketMark sets the BucketMark field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the BucketMark field is set to the value of the last call.
+func (b *StoreStatusApplyConfiguration) WithBucketMark(value string) *StoreStatusApplyConfiguration {
+	b.BucketMark = &value
+	return b
+}
+
+// WithConnection sets the Connection field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Connection field is set to the value of the last call.
+func (b *StoreStatusApplyConfiguration) WithConnection(value *ConnectionStatusApplyConfiguration) *StoreStatusApplyConfiguration {
+	b.Connection = value
 	return b
 }

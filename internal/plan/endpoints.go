@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package plan
+
+import "github.com/termintreu/termintreu/api/v1alpha1"
+
+// ServerUse and StoreUse name a database server and a store wherever it is told of them.
+func ServerUse(name string) string { return "database server " + name }
+
+// StoreUse names a store as ServerUse names a server.
+func StoreUse(name string) string { return "backup store " + name }
+
+// ServerDigest tells one declaration of how to reach a server from another.
+func ServerDigest(s *v1alpha1.DatabaseServer) string {
+	return Hash([]any{s.Host, s.Port, s.CABundle, s.AdminSecretRef.Name, s.SystemIdentifier})
+}
+
+// StoreDigest tells one declaration of how to reach a bucket from another.
+func StoreDigest(s *v1alpha1.BackupStore) string {
+	return Hash([]any{s.Endpoint, s.Bucket, s.SigningRegion, s.CABundle, s.AdminSecretRef.Name, s.IdentityProvider})
+}
