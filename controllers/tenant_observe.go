@@ -52,10 +52,14 @@ func (r *TenantReconciler) observe(ctx context.Context, s *scope) {
 // endpoints are the tenant's server and stores as last met under their present declaration.
 func (r *TenantReconciler) endpoints(p *plan.Plan) map[string]compliance.Sample[compliance.Endpoint] {
 	met := map[string]compliance.Sample[compliance.Endpoint]{}
-	for _, use := range compliance.Endpoints(p) {
-		if sample := r.Book.Endpoint(evidence.EndpointKey{Region: p.Region.Name, Where: use.Where}); sample.Err != nil || sample.Value.Declared == use.Declared {
-			met[use.Where] = sample
+	add := func(where, declared string) {
+		if sample := r.Book.Endpoint(evidence.EndpointKey{Region: p.Region.Name, Where: where}); sample.Err != nil || sample.Value.Declared == declared {
+			met[where] = sample
 		}
+	}
+	add(plan.ServerUse(p.Database.Server.Name), plan.ServerDigest(&p.Database.Server))
+	for i := range p.Backup.Stores {
+		add(plan.StoreUse(p.Backup.Stores[i].Name), plan.StoreDigest(&p.Backup.Stores[i]))
 	}
 	return met
 }

@@ -70,7 +70,7 @@ func soundEvidence() *compliance.Evidence {
 	}
 	for _, use := range compliance.Endpoints(baselPlan()) {
 		e.Endpoints[use.Where] = compliance.Sample[compliance.Endpoint]{At: ago(2 * time.Minute), Value: compliance.Endpoint{
-			Declared: use.Declared, Address: "192.0.2.10:5432", Key: "5c0f", NotBefore: ago(30 * days), NotAfter: now.Add(60 * days),
+			Address: "192.0.2.10:5432", Key: "5c0f", NotBefore: ago(30 * days), NotAfter: now.Add(60 * days),
 			Identity: "id of " + use.Where, Pinned: "id of " + use.Where,
 		}}
 	}

@@ -44,18 +44,15 @@ func identified(p *plan.Plan, e *Evidence, clock Clock) Finding {
 // EndpointUse is a database server or a store the plan uses.
 type EndpointUse struct {
 	// Where is its name, as processors have it.
-	Where string
-	// Declared is the digest of its declaration.
-	Declared string
-	Server   bool
+	Where  string
+	Server bool
 }
 
 // Endpoints of a plan: its database server and its stores.
 func Endpoints(p *plan.Plan) []EndpointUse {
-	uses := []EndpointUse{{Where: plan.ServerUse(p.Database.Server.Name), Declared: plan.ServerDigest(&p.Database.Server), Server: true}}
+	uses := []EndpointUse{{plan.ServerUse(p.Database.Server.Name), true}}
 	for i := range p.Backup.Stores {
-		store := &p.Backup.Stores[i]
-		uses = append(uses, EndpointUse{Where: plan.StoreUse(store.Name), Declared: plan.StoreDigest(store)})
+		uses = append(uses, EndpointUse{Where: plan.StoreUse(p.Backup.Stores[i].Name)})
 	}
 	return uses
 }
