@@ -72,6 +72,8 @@ const (
 	ReasonInvalidRecipient = "InvalidRecipient"
 	// ReasonInvalidCatalogue means offices, services or opening hours contradict each other.
 	ReasonInvalidCatalogue = "InvalidCatalogue"
+	// ReasonInvalidAppearance means citizens could not read the accent colour, or the logo is more than a picture.
+	ReasonInvalidAppearance = "InvalidAppearance"
 	// ReasonHostTaken means another tenant has the host.
 	ReasonHostTaken = "HostTaken"
 	// ReasonNoCapacity means every database of the region is full.

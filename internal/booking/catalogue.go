@@ -173,13 +173,18 @@ func (s *Service) Channel(name string) (v1alpha1.Channel, bool) {
 
 // Title is the service's name in a language, or in any other when that is missing.
 func (s *Service) Title(language string) string {
-	if title, found := s.DisplayName[language]; found {
+	if title := inLanguage(s.DisplayName, language); title != "" {
 		return title
 	}
-	for _, fallback := range []string{"de", "en", "fr", "it", "uk"} {
-		if title, found := s.DisplayName[fallback]; found {
-			return title
+	return string(s.Name)
+}
+
+// inLanguage gives a text in a language, or in any other when that is missing.
+func inLanguage(text v1alpha1.LocalizedText, language string) string {
+	for _, tag := range []string{language, "de", "en", "fr", "it", "uk"} {
+		if found, known := text[tag]; known {
+			return found
 		}
 	}
-	return string(s.Name)
+	return ""
 }

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/termintreu/termintreu/api/v1alpha1"
 	"github.com/termintreu/termintreu/internal/booking/locale"
+	"github.com/termintreu/termintreu/internal/look"
 	"github.com/termintreu/termintreu/internal/settings"
 )
 
@@ -15,6 +17,7 @@ type Snapshot struct {
 	*settings.Instance
 	Catalogue *Catalogue
 	Expiry    Expiry
+	Palette   look.Palette
 	// Languages the site speaks, the first being the default.
 	Languages []string
 }
@@ -29,6 +32,9 @@ func NewSnapshot(document *settings.Instance) (*Snapshot, error) {
 	if snapshot.Expiry, err = NewExpiry(document); err != nil {
 		return nil, fmt.Errorf("notice: %w", err)
 	}
+	if err := snapshot.readAppearance(); err != nil {
+		return nil, fmt.Errorf("appearance: %w", err)
+	}
 	for _, tag := range document.Locales {
 		if locale.Get(string(tag)) == nil {
 			return nil, fmt.Errorf("locales: %s is not spoken by this release", tag)
@@ -42,4 +48,33 @@ func NewSnapshot(document *settings.Instance) (*Snapshot, error) {
 		return nil, errors.New("database: host and schema must be given")
 	}
 	return snapshot, nil
+}
+
+func (s *Snapshot) readAppearance() error {
+	accent := v1alpha1.Colour("")
+	if s.Appearance != nil {
+		accent = s.Appearance.Accent
+		if err := look.CheckLogo(s.Appearance.Logo); err != nil {
+			return err
+		}
+	}
+	var err error
+	s.Palette, err = look.NewPalette(accent)
+	return err
+}
+
+// Name of the site in a language; empty when it goes by the names of its controllers.
+func (s *Snapshot) Name(language string) string {
+	if s.Appearance == nil {
+		return ""
+	}
+	return inLanguage(s.Appearance.Name, language)
+}
+
+// Logo of the site, or nil.
+func (s *Snapshot) Logo() *v1alpha1.Logo {
+	if s.Appearance == nil {
+		return nil
+	}
+	return s.Appearance.Logo
 }

@@ -63,6 +63,7 @@ var checks = []check{
 	checkBackup,
 	checkSchedules,
 	checkCatalogue,
+	checkAppearance,
 	checkAgreement,
 }
 
@@ -227,7 +228,7 @@ func buildInstance(in *Input, p *Plan) Instance {
 		EgressCIDRs: endpoints(nil, p.Database.Server.EndpointCIDRs, p.Database.Server.Port),
 		Settings: settings.Instance{
 			URL: siteURL(in), Locales: in.Tenant.Spec.Locales, Database: databaseSettings(p),
-			Catalogue: in.Tenant.Spec.Catalogue, Notice: buildNotice(in, p),
+			Catalogue: in.Tenant.Spec.Catalogue, Appearance: in.Tenant.Spec.Appearance, Notice: buildNotice(in, p),
 		},
 	}
 	for _, host := range spec.Hosts {

@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/termintreu/termintreu/api/v1alpha1"
+	"github.com/termintreu/termintreu/internal/look"
 )
 
 func refuse(reason, format string, args ...any) *Refusal {
@@ -223,6 +224,21 @@ func checkCatalogue(in *Input) *Refusal {
 		if refusal := checkFits(office, catalogue.Services); refusal != nil {
 			return refusal
 		}
+	}
+	return nil
+}
+
+// checkAppearance refuses what citizens could not read, or a logo that is more than a picture.
+func checkAppearance(in *Input) *Refusal {
+	appearance := in.Tenant.Spec.Appearance
+	if appearance == nil {
+		return nil
+	}
+	if _, err := look.NewPalette(appearance.Accent); err != nil {
+		return refuse(v1alpha1.ReasonInvalidAppearance, "appearance: %v", err)
+	}
+	if err := look.CheckLogo(appearance.Logo); err != nil {
+		return refuse(v1alpha1.ReasonInvalidAppearance, "appearance: %v", err)
 	}
 	return nil
 }

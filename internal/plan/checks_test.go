@@ -195,6 +195,17 @@ func TestCheckRefusesCataloguesNobodyCouldBookFrom(t *testing.T) {
 	expectRefusals(t, cases)
 }
 
+func TestCheckRefusesAnAppearanceCitizensCouldNotRead(t *testing.T) {
+	look := func(appearance v1alpha1.Appearance) func(*plan.Input) {
+		return func(in *plan.Input) { in.Tenant.Spec.Appearance = &appearance }
+	}
+	expectRefusals(t, map[string]wrong{
+		"a pale accent": {look(v1alpha1.Appearance{Accent: "#ffcc00"}), v1alpha1.ReasonInvalidAppearance, []string{"#ffcc00 has a contrast of 1.4:1", "darker shade #"}},
+		"a logo that runs": {look(v1alpha1.Appearance{Logo: &v1alpha1.Logo{MediaType: v1alpha1.LogoSVG, Data: []byte(`<svg><script/></svg>`)}}),
+			v1alpha1.ReasonInvalidAppearance, []string{"<script>", "remove it"}},
+	})
+}
+
 func TestCheckLetsAnOfficeLeaveOutAServiceItCannotFit(t *testing.T) {
 	in := soundInput(t)
 	in.Tenant.Spec.Catalogue.Services[1].Duration = "8h"

@@ -99,7 +99,9 @@ type Instance struct {
 	Mail      *Mail              `json:"mail,omitempty"`
 	Staff     *Staff             `json:"staff,omitempty"`
 	Catalogue v1alpha1.Catalogue `json:"catalogue"`
-	Notice    Notice             `json:"notice"`
+	// Appearance is nil for the site's own look.
+	Appearance *v1alpha1.Appearance `json:"appearance,omitempty"`
+	Notice     Notice               `json:"notice"`
 }
 
 // Rule gives the instance the rule of a category, or nil when the policy has none and the category is not stored.

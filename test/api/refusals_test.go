@@ -126,6 +126,11 @@ var _ = Describe("the API server", func() {
 		Entry("a service without its name in a locale", tenantWith(func(t *v1alpha1.BookingTenant) {
 			t.Spec.Catalogue.Services[0].DisplayName = v1alpha1.LocalizedText{"de": "Termin"}
 		}), "give every service a displayName in each of spec.locales"),
+		Entry("a site's name missing in a locale", tenantWith(func(t *v1alpha1.BookingTenant) {
+			t.Spec.Appearance = &v1alpha1.Appearance{Name: v1alpha1.LocalizedText{"it": "Appuntamenti"}}
+		}), "give appearance.name in each of spec.locales"),
+		Entry("a colour by its name", tenantWith(func(t *v1alpha1.BookingTenant) { t.Spec.Appearance = &v1alpha1.Appearance{Accent: "red"} }),
+			"write a colour as # and six hexadecimal digits"),
 		Entry("a host with a scheme", tenantWith(func(t *v1alpha1.BookingTenant) {
 			t.Spec.Instance.Hosts = []v1alpha1.Host{"https://termine.example.org"}
 		}),

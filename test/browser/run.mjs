@@ -21,7 +21,7 @@ async function visit (name, language, javaScriptEnabled, way) {
     baseURL: site, locale: language, javaScriptEnabled, viewport: { width: 1280, height: 900 },
     extraHTTPHeaders: { 'X-Forwarded-For': `192.0.2.${++citizens}` }
   })
-  context.setDefaultTimeout(30_000)
+  context.setDefaultTimeout(120_000)
   try {
     const page = await context.newPage()
     inspector.watch(page, `${language} ${name}`)

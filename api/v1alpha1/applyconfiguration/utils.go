@@ -20,6 +20,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 	// Group=booking.termintreu.dev, Version=v1alpha1
 	case v1alpha1.SchemeGroupVersion.WithKind("AdmissionRule"):
 		return &apiv1alpha1.AdmissionRuleApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("Appearance"):
+		return &apiv1alpha1.AppearanceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("BackupRule"):
 		return &apiv1alpha1.BackupRuleApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("BackupSpec"):
@@ -74,6 +76,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.IncidentApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("InstanceSpec"):
 		return &apiv1alpha1.InstanceSpecApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("Logo"):
+		return &apiv1alpha1.LogoApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("MailRelay"):
 		return &apiv1alpha1.MailRelayApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("NamespaceAccess"):

@@ -76,7 +76,7 @@ func Run(ctx context.Context, options Options) error {
 	site := web.New(web.Options{Snapshot: source.Snapshot, Store: bookings, Clock: time.Now, Log: options.Log, Limit: limit,
 		Access: access.add, Observe: counters.observe, Event: counters.booked, HasStaff: staff.Open,
 		Staff: staff.New(staff.Options{Snapshot: source.Snapshot, Store: bookings, Clock: time.Now, Log: options.Log, SecretDir: options.StaffDir,
-			Style: web.StyleAddress(), Limit: limit, Address: web.ClientAddress, Event: counters.booked})})
+			Style: web.StyleAddress, Limit: limit, Address: web.ClientAddress, Event: counters.booked})})
 
 	var loops sync.WaitGroup
 	loops.Go(func() { source.Watch(work, reloadInterval) })

@@ -5,20 +5,16 @@ package mailer
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"time"
 
 	mail "github.com/wneessen/go-mail"
 
 	"github.com/termintreu/termintreu/internal/booking"
-	"github.com/termintreu/termintreu/internal/booking/invite"
-	"github.com/termintreu/termintreu/internal/booking/locale"
 	"github.com/termintreu/termintreu/internal/booking/store"
 	"github.com/termintreu/termintreu/internal/settings"
 )
@@ -116,71 +112,4 @@ func newClient(relay *settings.Mail) (*mail.Client, error) {
 	// Mandatory: a relay that offers no STARTTLS gets nothing (B4).
 	return mail.NewClient(relay.Host, mail.WithPort(int(relay.Port)), mail.WithTLSPolicy(mail.TLSMandatory),
 		mail.WithTLSConfig(transport), mail.WithTimeout(sendTimeout), mail.WithHELO("localhost"), mail.WithoutNoop())
-}
-
-// Compose writes a mail in the language the appointment was booked in.
-func Compose(snapshot *booking.Snapshot, next *store.Mail, now time.Time) (*mail.Msg, error) {
-	appointment := next.Appointment
-	words := locale.Get(appointment.Locale)
-	if words == nil {
-		words = locale.Get(snapshot.Languages[0])
-	}
-	office := snapshot.Catalogue.Office(appointment.Office)
-	message := mail.NewMsg(mail.WithNoDefaultUserAgent())
-	if err := message.From(snapshot.Mail.From); err != nil {
-		return nil, err
-	}
-	if err := message.To(appointment.Contact.Email); err != nil {
-		return nil, err
-	}
-	message.SetDateWithValue(now)
-	// The sender's domain, not the pod's name, which says nothing to anybody outside.
-	message.SetMessageIDWithValue(rand.Text() + snapshot.Mail.From[strings.LastIndex(snapshot.Mail.From, "@"):])
-	message.SetGenHeader("Auto-Submitted", "auto-generated")
-	message.SetGenHeader("Content-Language", words.Tag)
-	start := appointment.Start.UTC()
-	if office != nil {
-		start = start.In(office.Location)
-	}
-	date, clock := words.Date(start), words.Clock(start, booking.Repeated(start))
-	message.Subject(words.Say("mail."+string(next.Kind)+".subject", "date", date, "time", clock))
-	message.SetBodyString(mail.TypeTextPlain, text(snapshot, next, words, office, date+", "+clock))
-	parties := &invite.Parties{Organizer: snapshot.Mail.From, Attendee: appointment.Contact.Email}
-	method := "REQUEST"
-	if next.Kind == store.MailCancelled {
-		method = "CANCEL"
-	}
-	file := invite.File(&appointment, office, words, parties, now)
-	return message, message.AttachReader("termin.ics", strings.NewReader(file),
-		mail.WithFileContentType(mail.ContentType("text/calendar; charset=utf-8; method="+method)))
-}
-
-func text(snapshot *booking.Snapshot, next *store.Mail, words *locale.Locale, office *booking.Office, when string) string {
-	appointment := next.Appointment
-	var body strings.Builder
-	paragraph := func(lines ...string) { body.WriteString(strings.Join(lines, "\n") + "\n\n") }
-	paragraph(words.Say("mail.greeting", "name", appointment.Contact.GivenName+" "+appointment.Contact.FamilyName))
-	paragraph(words.Say("mail." + string(next.Kind) + ".lead"))
-	details := []string{when}
-	if service := snapshot.Catalogue.Service(appointment.Service); service != nil {
-		details = append(details, service.Title(words.Tag))
-	}
-	details = append(details, words.Say("channel."+string(appointment.Channel)))
-	if office != nil {
-		details = append(details, office.DisplayName)
-		if appointment.Channel == "OnSite" {
-			details = append(details, office.Address.Street, office.Address.PostalCode+" "+office.Address.City)
-		}
-	}
-	paragraph(details...)
-	if snapshot.URL != "" {
-		if next.Token != "" {
-			paragraph(words.Say("mail.link"), snapshot.URL+"/"+words.Tag+"/appointments/"+next.Token)
-		}
-		paragraph(words.Say("mail.privacy") + " " + snapshot.URL + "/" + words.Tag + "/privacy")
-	}
-	if office != nil {
-		paragraph(office.Controller)
-	}
-	return strings.TrimRight(body.String(), "\n") + "\n"
 }

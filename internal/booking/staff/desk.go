@@ -25,8 +25,8 @@ type Options struct {
 	Log      *slog.Logger
 	// SecretDir holds the secrets of the client at the identity provider; they are read at each sign-in.
 	SecretDir string
-	// Style is the address of the site's style sheet.
-	Style string
+	// Style gives the address of the site's style sheet, which changes with what the tenant chose.
+	Style func(*booking.Snapshot) string
 	// Limit on sign-ins per address, and Address of a client.
 	Limit   interface{ Allow(address netip.Addr) bool }
 	Address func(*http.Request) netip.Addr

@@ -85,7 +85,7 @@ func open(t *testing.T) *desk {
 	snapshot := func() *booking.Snapshot { return running.Snapshot(t) }
 	handler = web.New(web.Options{Snapshot: snapshot, Store: running.Store, Clock: time.Now, Log: log, Limit: limit, HasStaff: staff.Open,
 		Staff: staff.New(staff.Options{Snapshot: snapshot, Store: running.Store, Clock: time.Now, Log: log, SecretDir: running.secrets,
-			Style: web.StyleAddress(), Limit: limit, Address: web.ClientAddress})}).Handler()
+			Style: web.StyleAddress, Limit: limit, Address: web.ClientAddress})}).Handler()
 	return running
 }
 

@@ -61,7 +61,7 @@ func (p page) Can(permission string) bool { return p.Who.May(booking.Permission(
 
 // render writes a page at once or, when its template fails, not at all.
 func (d *Desk) render(w http.ResponseWriter, r *request, status int, name string, p page) error {
-	p.Locale, p.Style, p.Controllers, p.Who, p.CSRF = r.locale, d.Style, r.snapshot.Notice.Controllers, r.who, r.csrf
+	p.Locale, p.Style, p.Controllers, p.Who, p.CSRF = r.locale, d.Style(r.snapshot), r.snapshot.Notice.Controllers, r.who, r.csrf
 	var written bytes.Buffer
 	if err := d.pages[name].ExecuteTemplate(&written, "layout", p); err != nil {
 		return fmt.Errorf("page %s: %w", name, err)

@@ -91,7 +91,7 @@ func (s *Site) observe(w *recorder, r *http.Request, began time.Time) {
 	if s.Observe != nil {
 		s.Observe(method(r), route(r), w.status, took)
 	}
-	if s.Access != nil && r.Pattern != "GET "+stylePath {
+	if s.Access != nil && r.Pattern != "GET "+stylePath && r.Pattern != "GET "+logoPath {
 		s.Access(store.Access{At: began, Address: textOf(ClientAddress(r)), UserAgent: userAgent(r),
 			Method: method(r), Route: route(r), Status: w.status})
 	}

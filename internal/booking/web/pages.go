@@ -4,9 +4,7 @@ package web
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"embed"
-	"encoding/hex"
 	"fmt"
 	"html/template"
 	"net/http"
@@ -19,28 +17,6 @@ import (
 
 //go:embed templates/*.html style.css
 var files embed.FS
-
-const stylePath = "/assets/style.css"
-
-var style, styleAddress = loadStyle()
-
-func loadStyle() ([]byte, string) {
-	sheet, err := files.ReadFile("style.css")
-	if err != nil {
-		panic(err)
-	}
-	sum := sha256.Sum256(sheet)
-	return sheet, stylePath + "?v=" + hex.EncodeToString(sum[:6])
-}
-
-// StyleAddress is where the site serves its style sheet, for the staff side to look alike.
-func StyleAddress() string { return styleAddress }
-
-func serveStyle(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "text/css; charset=utf-8")
-	w.Header().Set("Cache-Control", "public, max-age=86400")
-	_, _ = w.Write(style)
-}
 
 // pages are the parsed templates by name, each with the layout around it.
 type pages map[string]*template.Template
@@ -59,7 +35,10 @@ type view struct {
 	*locale.Locale
 	Snapshot *booking.Snapshot
 	Title    string
-	Style    string
+	// Style and Logo are addresses; Logo is empty without one.
+	Style, Logo string
+	// Brand is the name at the top of the page.
+	Brand string
 	// Step of three in a booking, 0 outside.
 	Step      int
 	Languages []languageLink
@@ -88,13 +67,14 @@ func (v view) StepKey(n int) string { return "step." + strconv.Itoa(n) }
 
 // render writes a page at once or, when its template fails, not at all.
 func (s *Site) render(w http.ResponseWriter, r *request, status int, name string, v view) error {
-	v.Locale, v.Snapshot, v.Style = r.locale, r.snapshot, styleAddress
+	v.Locale, v.Snapshot, v.Style, v.Logo = r.locale, r.snapshot, StyleAddress(r.snapshot), logoAddress(r.snapshot)
 	if v.Title == "" {
 		v.Title = r.locale.Say(v.title)
 	}
 	if v.Controllers == nil {
 		v.Controllers = r.snapshot.Notice.Controllers
 	}
+	v.Brand = brand(r.snapshot, v.Controllers, r.locale.Tag)
 	for _, tag := range r.snapshot.Languages {
 		address := "/" + tag + "/"
 		if !v.anonymous {

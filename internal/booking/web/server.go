@@ -61,7 +61,8 @@ type handler func(*Site, http.ResponseWriter, *request) error
 func (s *Site) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", s.negotiate)
-	mux.HandleFunc("GET "+stylePath, serveStyle)
+	mux.HandleFunc("GET "+stylePath, s.serveStyle)
+	mux.HandleFunc("GET "+logoPath, s.serveLogo)
 	mux.HandleFunc("GET /.well-known/termintreu/notice.json", s.noticeDocument)
 	mux.HandleFunc("GET /api/openapi.json", serveOpenAPI)
 	for pattern, do := range apiRoutes {

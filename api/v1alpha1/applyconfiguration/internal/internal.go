@@ -46,6 +46,18 @@ var schemaYAML = typed.YAMLObject(`types:
       - system:kube-scheduler
 - name: com.github.termintreu.termintreu.api.v1alpha1.AgeRecipient
   scalar: string
+- name: com.github.termintreu.termintreu.api.v1alpha1.Appearance
+  map:
+    fields:
+    - name: accent
+      type:
+        namedType: com.github.termintreu.termintreu.api.v1alpha1.Colour
+    - name: logo
+      type:
+        namedType: com.github.termintreu.termintreu.api.v1alpha1.Logo
+    - name: name
+      type:
+        namedType: com.github.termintreu.termintreu.api.v1alpha1.LocalizedText
 - name: com.github.termintreu.termintreu.api.v1alpha1.BackupRule
   map:
     fields:
@@ -171,6 +183,9 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.termintreu.termintreu.api.v1alpha1.BookingTenantSpec
   map:
     fields:
+    - name: appearance
+      type:
+        namedType: com.github.termintreu.termintreu.api.v1alpha1.Appearance
     - name: backup
       type:
         namedType: com.github.termintreu.termintreu.api.v1alpha1.BackupSpec
@@ -338,6 +353,8 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: until
       type:
         namedType: com.github.termintreu.termintreu.api.v1alpha1.Date
+- name: com.github.termintreu.termintreu.api.v1alpha1.Colour
+  scalar: string
 - name: com.github.termintreu.termintreu.api.v1alpha1.ComplianceStatus
   map:
     fields:
@@ -709,6 +726,17 @@ var schemaYAML = typed.YAMLObject(`types:
   map:
     elementType:
       scalar: string
+- name: com.github.termintreu.termintreu.api.v1alpha1.Logo
+  map:
+    fields:
+    - name: data
+      type:
+        scalar: string
+    - name: mediaType
+      type:
+        namedType: com.github.termintreu.termintreu.api.v1alpha1.LogoType
+- name: com.github.termintreu.termintreu.api.v1alpha1.LogoType
+  scalar: string
 - name: com.github.termintreu.termintreu.api.v1alpha1.MailRelay
   map:
     fields:

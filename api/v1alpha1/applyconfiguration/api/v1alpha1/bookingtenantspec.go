@@ -29,6 +29,8 @@ type BookingTenantSpecApplyConfiguration struct {
 	// Staff is who of the authority works with the appointments, under /staff of the site. Without it, that path is
 	// not there (T5).
 	Staff *StaffSpecApplyConfiguration `json:"staff,omitempty"`
+	// Appearance of the site.
+	Appearance *AppearanceApplyConfiguration `json:"appearance,omitempty"`
 	// Locales the site speaks, the first being the default.
 	Locales []apiv1alpha1.Locale `json:"locales,omitempty"`
 	// Backup of the tenant's schema.
@@ -104,6 +106,14 @@ func (b *BookingTenantSpecApplyConfiguration) WithCatalogue(value *CatalogueAppl
 // If called multiple times, the Staff field is set to the value of the last call.
 func (b *BookingTenantSpecApplyConfiguration) WithStaff(value *StaffSpecApplyConfiguration) *BookingTenantSpecApplyConfiguration {
 	b.Staff = value
+	return b
+}
+
+// WithAppearance sets the Appearance field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Appearance field is set to the value of the last call.
+func (b *BookingTenantSpecApplyConfiguration) WithAppearance(value *AppearanceApplyConfiguration) *BookingTenantSpecApplyConfiguration {
+	b.Appearance = value
 	return b
 }
 
