@@ -74,6 +74,9 @@ const (
 	ReasonInvalidCatalogue = "InvalidCatalogue"
 	// ReasonInvalidAppearance means citizens could not read the accent colour, or the logo is more than a picture.
 	ReasonInvalidAppearance = "InvalidAppearance"
+	// ReasonInvalidStaff means the staff side cannot be served safely: no identity provider, no TLS, no audit log, or a
+	// grant at an office that is not there.
+	ReasonInvalidStaff = "InvalidStaff"
 	// ReasonHostTaken means another tenant has the host.
 	ReasonHostTaken = "HostTaken"
 	// ReasonNoCapacity means every database of the region is full.

@@ -21,6 +21,7 @@ import (
 var leftOut = map[string]string{
 	"goose_db_version": "which migrations this schema has seen; the schema of another place has its own",
 	"purge_run":        "measurements of the purges of the place the records come from; they prove nothing elsewhere",
+	"staff_session":    "who is signed in at the staff side of the place the records come from; nobody is at another",
 	"retention_rule":   "the periods the records were collected under stand in format.json as promises; the new place's policy must keep them",
 	"erasure_journal":  "keyed digests for the backups of the place the records come from, which never leave it; without its key they say nothing",
 	"erasure_pending":  "erasures of the place the records come from that wait for its stores",

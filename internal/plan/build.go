@@ -64,6 +64,7 @@ var checks = []check{
 	checkSchedules,
 	checkCatalogue,
 	checkAppearance,
+	checkStaff,
 	checkAgreement,
 }
 
@@ -115,6 +116,7 @@ func Build(in Input) (*Plan, error) {
 		p.Purge.Settings.RewriteEvery = *every
 	}
 	p.Instance = buildInstance(&in, p)
+	buildStaff(&in, p)
 	p.Processors = buildProcessors(region, p)
 	stamp(p)
 	return p, nil
@@ -138,6 +140,9 @@ func buildProcessors(region *v1alpha1.DataRegion, p *Plan) []ProcessorUse {
 	}
 	if ingress := region.Spec.Ingress; ingress != nil {
 		uses = append(uses, ProcessorUse{"ingress, which keeps logs " + string(ingress.LogPeriod), ingress.Processor})
+	}
+	if p.Instance.Settings.Staff != nil {
+		uses = append(uses, ProcessorUse{"identity provider of the staff", region.Spec.StaffIdentity.Processor})
 	}
 	return uses
 }

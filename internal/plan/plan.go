@@ -95,7 +95,10 @@ type Instance struct {
 	URL           string
 	Resources     *corev1.ResourceRequirements
 	Settings      settings.Instance
-	// EgressCIDRs the instance may connect to: database server and mail relay.
+	// StaffSecretName names the authority's Secret with the client's secret at the identity provider; empty when there
+	// is no staff side.
+	StaffSecretName string `json:",omitempty"`
+	// EgressCIDRs the instance may connect to: database server, mail relay, and identity provider.
 	EgressCIDRs []Endpoint
 	// Ingress in front of the instance; nil when the region has none.
 	Ingress *Ingress

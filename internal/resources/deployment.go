@@ -12,6 +12,7 @@ import (
 	metaac "k8s.io/client-go/applyconfigurations/meta/v1"
 
 	"github.com/termintreu/termintreu/internal/plan"
+	"github.com/termintreu/termintreu/internal/settings"
 )
 
 // Deployment of the booking site. Nothing of the catalogue is in its template, so that only a new image, new
@@ -23,6 +24,9 @@ func Deployment(p *plan.Plan) *appsac.DeploymentApplyConfiguration {
 		WithTopologySpreadConstraints(spread(p, corev1.LabelHostname), spread(p, corev1.LabelTopologyZone)).
 		WithContainers(instanceContainer(p)).
 		WithVolumes(volumes(InstanceName(p), resource.MustParse("16Mi"))...)
+	if p.Instance.StaffSecretName != "" {
+		spec.WithVolumes(staffVolume(p.Instance.StaffSecretName))
+	}
 	return appsac.Deployment(InstanceName(p), p.Tenant.Namespace).
 		WithLabels(Labels(p, ComponentInstance)).WithOwnerReferences(owner(p)).
 		WithSpec(appsac.DeploymentSpec().
@@ -44,6 +48,9 @@ func instanceContainer(p *plan.Plan) *coreac.ContainerApplyConfiguration {
 		WithStartupProbe(probe("/readyz", 2, 30)).
 		WithReadinessProbe(probe("/readyz", 10, 2)).
 		WithLivenessProbe(probe("/healthz", 20, 3))
+	if p.Instance.StaffSecretName != "" {
+		c.WithVolumeMounts(mount(volumeStaff, settings.StaffDir))
+	}
 	if r := p.Instance.Resources; r != nil {
 		given := coreac.ResourceRequirements()
 		if len(r.Requests) > 0 {
@@ -55,6 +62,15 @@ func instanceContainer(p *plan.Plan) *coreac.ContainerApplyConfiguration {
 		return c.WithResources(given)
 	}
 	return c.WithResources(requirements("10m", "32Mi", "96Mi"))
+}
+
+// staffVolume mounts the authority's own Secret, which the operator never reads. It is optional: citizens book whether
+// the staff can sign in or not.
+func staffVolume(secret string) *coreac.VolumeApplyConfiguration {
+	return coreac.Volume().WithName(volumeStaff).WithSecret(coreac.SecretVolumeSource().
+		WithSecretName(secret).WithDefaultMode(secretMode).WithOptional(true).WithItems(
+		coreac.KeyToPath().WithKey(settings.ClientSecretKey).WithPath(settings.ClientSecretKey),
+		coreac.KeyToPath().WithKey(settings.NextClientSecretKey).WithPath(settings.NextClientSecretKey)))
 }
 
 func probe(path string, period, failures int32) *coreac.ProbeApplyConfiguration {

@@ -12,7 +12,7 @@ import (
 	"github.com/termintreu/termintreu/internal/settings"
 )
 
-// servedPlan is a tenant with everything: two replicas, two hosts, TLS, mail and ingress.
+// servedPlan is a tenant with everything: two replicas, two hosts, TLS, mail, ingress and staff.
 func servedPlan() *plan.Plan {
 	database := settings.Database{Host: "pg-1.example.org", Port: 5432, Name: "appointments_1", Schema: "tabcdefghijklmno", CABundle: "PEM"}
 	stores := []v1alpha1.BackupStore{{Name: "bern"}, {Name: "zug"}}
@@ -35,8 +35,11 @@ func servedPlan() *plan.Plan {
 			URL: "https://termine.basel.example.org",
 			Settings: settings.Instance{
 				PlanHash: "0123456789abcdef", URL: "https://termine.basel.example.org", Locales: []v1alpha1.Locale{"de"}, Database: database,
+				Staff: &settings.Staff{Issuer: "https://id.example.org", ClientID: "einwohnerdienste", Claim: "groups",
+					Grants: []settings.StaffGrant{{Role: v1alpha1.StaffClerk, Values: []string{"termine-clerk"}}}},
 			},
-			EgressCIDRs: []plan.Endpoint{{CIDR: "192.0.2.10/32", Port: 5432}, {CIDR: "192.0.2.20/32", Port: 587}},
+			StaffSecretName: "site-oidc",
+			EgressCIDRs:     []plan.Endpoint{{CIDR: "192.0.2.10/32", Port: 5432}, {CIDR: "192.0.2.20/32", Port: 587}, {CIDR: "192.0.2.40/32", Port: 443}},
 			Ingress: &plan.Ingress{
 				ClassName: "public", Namespace: "ingress",
 				PodSelector: metav1.LabelSelector{MatchLabels: map[string]string{"app.kubernetes.io/name": "ingress"}},
@@ -58,6 +61,7 @@ func plainPlan() *plan.Plan {
 	p := servedPlan()
 	p.Instance.Replicas, p.Instance.Hosts, p.Instance.TLSSecretName, p.Instance.URL = 1, nil, "", ""
 	p.Instance.Ingress, p.Instance.EgressCIDRs = nil, p.Instance.EgressCIDRs[:1]
+	p.Instance.StaffSecretName, p.Instance.Settings.Staff = "", nil
 	p.ImagePullPolicy, p.OperatorNamespace = "", ""
 	return p
 }

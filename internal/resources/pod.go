@@ -24,6 +24,7 @@ const (
 	volumeDatabase = "database"
 	volumeStores   = "stores"
 	volumeScratch  = "scratch"
+	volumeStaff    = "staff"
 )
 
 // secretMode lets the pod's group, and nobody else, read a Secret's files.

@@ -145,7 +145,6 @@ const (
 	FunctionBackup   Function = "Backup"
 	FunctionMail     Function = "Mail"
 	FunctionIngress  Function = "Ingress"
-	FunctionIdentity Function = "Identity"
 )
 
 // Processor is a company that handles data, and what it does.
