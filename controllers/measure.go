@@ -28,6 +28,8 @@ type Measurer struct {
 	Databases *Databases
 	Stores    *Stores
 	Book      *evidence.Book
+	// Pods are read past the cache, which knows our own alone.
+	Pods client.Reader
 	// Interval between two measurements of the same database or store.
 	Interval time.Duration
 	// Timeout of one measurement.
@@ -76,6 +78,7 @@ func (m *Measurer) round(ctx context.Context) {
 			wg.Go(func() { m.list(ctx, region, store) })
 		}
 		wg.Go(func() { m.tryWall(ctx, region) })
+		wg.Go(func() { m.lookAtFront(ctx, region) })
 	}
 	wg.Wait()
 	if m.Done != nil && ctx.Err() == nil {

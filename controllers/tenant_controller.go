@@ -86,11 +86,12 @@ func (r *TenantReconciler) unmeasured(s *scope) bool {
 	if placed == nil || region == nil {
 		return false
 	}
-	told := meta.IsStatusConditionTrue(s.tenant.Status.Conditions, v1alpha1.ConditionNoticeConsistent)
-	if r.ReadsNotices && told && !r.Book.NoticeRead(plan.DataID(s.tenant.UID)) {
+	told := func(claim string) bool { return meta.IsStatusConditionTrue(s.tenant.Status.Conditions, claim) }
+	if dataID := plan.DataID(s.tenant.UID); r.ReadsNotices &&
+		(told(v1alpha1.ConditionNoticeConsistent) && !r.Book.NoticeRead(dataID) || !r.Book.EgressAsked()) {
 		return true
 	}
-	if r.Book.Wall(region.Name).At.IsZero() {
+	if r.Book.Wall(region.Name).At.IsZero() || region.Spec.Ingress != nil && r.Book.Front(region.Name).At.IsZero() {
 		return true
 	}
 	if r.redeclared(region, placed.Server) {

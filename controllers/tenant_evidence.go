@@ -105,6 +105,7 @@ func evidenceItems(s *scope) []v1alpha1.EvidenceItem {
 		})
 	}
 	items = append(items, endpointItems(s)...)
+	items = append(items, networkItems(s)...)
 	for _, use := range s.plan.Processors {
 		items = append(items, v1alpha1.EvidenceItem{
 			What: shortTo(use.Where+": "+use.Processor.Name, 200), Where: string(use.Processor.Country) + ", " + use.Processor.Site,

@@ -32,7 +32,7 @@ func (r *TenantReconciler) observe(ctx context.Context, s *scope) {
 	placements, err := r.placements(ctx, p, s)
 	s.evidence.Placements = compliance.Sample[[]compliance.Placement]{Value: placements, At: s.now, Err: err}
 
-	s.evidence.Wall = r.Book.Wall(p.Region.Name)
+	s.evidence.Wall, s.evidence.Front = r.Book.Wall(p.Region.Name), r.Book.Front(p.Region.Name)
 	s.evidence.Endpoints = r.endpoints(p)
 	record, at, found, err := r.Book.Record(plan.DatabaseKey{Region: p.Region.Name, Server: p.Database.Server.Name, Database: p.Database.Name}, p.DataID)
 	s.evidence.Retention = compliance.Sample[compliance.Retention]{Value: record.Retention, Err: err}
@@ -41,7 +41,8 @@ func (r *TenantReconciler) observe(ctx context.Context, s *scope) {
 	}
 	if r.ReadsNotices {
 		published := r.Book.Notice(p.DataID, p.Instance.Settings.PlanHash, s.now)
-		s.evidence.Notice = &published
+		tried := r.Book.Egress(p.DataID)
+		s.evidence.Notice, s.evidence.Egress = &published, &tried
 	}
 	s.evidence.Stores = make(map[string]compliance.Sample[compliance.Store], len(p.Backup.Stores))
 	for _, store := range p.Backup.Stores {
@@ -107,7 +108,7 @@ func (r *TenantReconciler) podPlacements(ctx context.Context, p *plan.Plan, s *s
 		if pod.Spec.NodeName == "" {
 			continue
 		}
-		value, err := r.placeOf(ctx, pod, p.Region.NodeLabel)
+		value, err := placeOf(ctx, r.Client, pod, p.Region.NodeLabel)
 		if err != nil {
 			return nil, err
 		}
@@ -124,9 +125,9 @@ func (r *TenantReconciler) podPlacements(ctx context.Context, p *plan.Plan, s *s
 // placeOf is the value of the region's label on the pod's node. Of a node that is gone, as after an upgrade, and of
 // a pod that has finished, as a job's, it is what Kubernetes copied onto the pod when it was bound: later labels say
 // nothing of where the data was.
-func (r *TenantReconciler) placeOf(ctx context.Context, pod *corev1.Pod, label string) (string, error) {
+func placeOf(ctx context.Context, c client.Reader, pod *corev1.Pod, label string) (string, error) {
 	node := &corev1.Node{}
-	err := r.Get(ctx, client.ObjectKey{Name: pod.Spec.NodeName}, node)
+	err := c.Get(ctx, client.ObjectKey{Name: pod.Spec.NodeName}, node)
 	if apierrors.IsNotFound(err) {
 		return pod.Labels[label], nil
 	}

@@ -27,6 +27,10 @@ const (
 	// ConditionTransportEncrypted is the verdict over the connections to database server, stores and booking site: TLS,
 	// verified, with certificates that have not ended.
 	ConditionTransportEncrypted = "TransportEncrypted"
+	// ConditionEgressRestricted is the verdict over where the tenant's instance can connect to: True only after a
+	// connection to an undeclared address was refused while its database server answered. The DataRegion says whether
+	// Compliant requires it; it is absent where the operator does not ask instances and nothing requires it.
+	ConditionEgressRestricted = "EgressRestricted"
 	// ConditionRetentionEnforced is the verdict over records past their period.
 	ConditionRetentionEnforced = "RetentionEnforced"
 	// ConditionBackupsCurrent is the verdict over copies and expiry of backups.
@@ -115,6 +119,8 @@ const (
 	ReasonForeignNode = "ForeignNode"
 	// ReasonPlacementUnenforced means an object of the tenant lacks the affinity to the region's nodes.
 	ReasonPlacementUnenforced = "PlacementUnenforced"
+	// ReasonEgressOpen means an address the region does not declare answered the tenant's instance.
+	ReasonEgressOpen = "EgressOpen"
 	// ReasonAdmissionOpen means a dry-run binding to a foreign node was not refused: the admission policies are missing.
 	ReasonAdmissionOpen = "AdmissionOpen"
 	// ReasonServerReplaced means the database server shows another system identifier than the one its name stands for.

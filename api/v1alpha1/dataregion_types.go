@@ -53,6 +53,10 @@ type DataRegionSpec struct {
 	// StaffIdentity is where the staff of the tenants signs in. Without it, no tenant has a staff side.
 	// +optional
 	StaffIdentity *StaffIdentity `json:"staffIdentity,omitempty"`
+	// Egress says what the network of the tenants is tried with, and what the outcome counts for.
+	// +optional
+	// +kubebuilder:default={}
+	Egress EgressRule `json:"egress,omitzero"`
 	// Admission names who may pass the admission policies around the region's namespaces and nodes.
 	// +optional
 	// +kubebuilder:default={}
@@ -84,6 +88,39 @@ type AdmissionRule struct {
 	// +kubebuilder:validation:items:MaxLength=253
 	NodeAdministrators []string `json:"nodeAdministrators,omitempty"`
 }
+
+// EgressRule says how it is seen whether the network enforces NetworkPolicies. Every instance tries to connect to the
+// API server of the cluster, which its NetworkPolicy does not allow, and to its database server, which it does.
+type EgressRule struct {
+	// Requirement says whether Compliant demands that EgressRestricted is True, or only reports it beside.
+	// +optional
+	// +kubebuilder:default=Reported
+	Requirement EgressRequirement `json:"requirement,omitempty"`
+	// UndeclaredAddresses are further addresses of the platform's own, as IP:port, that answer everybody else in the
+	// cluster and must be refused to tenants, too.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=4
+	UndeclaredAddresses []Address `json:"undeclaredAddresses,omitempty"`
+}
+
+// EgressRequirement is what a claim over the network counts for.
+//
+// +kubebuilder:validation:Enum=Required;Reported
+type EgressRequirement string
+
+const (
+	// EgressRequired makes Compliant demand that EgressRestricted is True.
+	EgressRequired EgressRequirement = "Required"
+	// EgressReported shows EgressRestricted beside Compliant, which does not depend on it.
+	EgressReported EgressRequirement = "Reported"
+)
+
+// Address is an IP address and a TCP port, such as 192.0.2.7:443 or [2001:db8::7]:443.
+//
+// +kubebuilder:validation:MaxLength=52
+// +kubebuilder:validation:XValidation:rule="self.matches('^([0-9.]+|\\\\[[0-9a-fA-F:.]+\\\\]):[0-9]{1,5}$')",message="write an address as IP:port, such as 192.0.2.7:443 or [2001:db8::7]:443"
+type Address string
 
 // DriftAction is what happens to a pod on a node that is not, or no longer, trusted.
 //

@@ -10,6 +10,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"syscall"
 
 	"github.com/termintreu/termintreu/hack/internal/supervisor"
 )
@@ -109,4 +110,18 @@ func digest(files ...string) string {
 		sum.Write(raw)
 	}
 	return hex.EncodeToString(sum.Sum(nil)[:8])
+}
+
+// RestartKubelet ends the kubelet of a node; the supervisor starts it again,
+// and it registers its node when that was deleted.
+func (c *Cluster) RestartKubelet(node string) error {
+	status, err := supervisor.ReadStatus(c.statusFile())
+	if err != nil {
+		return err
+	}
+	pid := status.Processes["kubelet-"+node].PID
+	if !supervisor.Owns(c.id, pid) {
+		return fmt.Errorf("node %s: its kubelet does not run", node)
+	}
+	return syscall.Kill(pid, syscall.SIGTERM)
 }

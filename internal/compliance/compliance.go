@@ -34,6 +34,10 @@ type Evidence struct {
 	Retention Sample[Retention]
 	// Stores by name.
 	Stores map[string]Sample[Store]
+	// Egress is what the instances found of their network; nil where the operator does not ask them.
+	Egress *Sample[Egress]
+	// Front is where the pods of the region's ingress run; empty when none runs in this cluster.
+	Front Sample[[]Placement]
 	// Notice the site publishes; nil where the operator does not read it, and so nothing is claimed of it.
 	Notice *Sample[Notice]
 }
@@ -111,6 +115,8 @@ type Finding struct {
 	ValidUntil time.Time
 	// Violations behind a finding of False that are incidents of their own.
 	Violations []Violation
+	// Advisory findings are shown beside Compliant, which does not depend on them.
+	Advisory bool
 	// Unsure is set when a part of the claim is unknown, so that what is not complained of is not seen mended either.
 	Unsure bool
 }
@@ -135,6 +141,9 @@ func Judge(p *plan.Plan, e *Evidence, clock Clock) []Finding {
 	for _, c := range claims {
 		findings = append(findings, c(p, e, clock))
 	}
+	if e.Egress != nil || p.Region.EgressRequired {
+		findings = append(findings, egress(p, e, clock))
+	}
 	if e.Notice != nil {
 		findings = append(findings, notice(p, e, clock))
 	}
@@ -144,7 +153,7 @@ func Judge(p *plan.Plan, e *Evidence, clock Clock) []Finding {
 // Expire gives the findings of a tenant nobody has evidence of any longer.
 func Expire(why string) []Finding {
 	types := []string{v1alpha1.ConditionResidencyEnforced, v1alpha1.ConditionProcessorsPermitted, v1alpha1.ConditionTransportEncrypted, v1alpha1.ConditionRetentionEnforced,
-		v1alpha1.ConditionBackupsCurrent, v1alpha1.ConditionNoticeConsistent}
+		v1alpha1.ConditionBackupsCurrent, v1alpha1.ConditionEgressRestricted, v1alpha1.ConditionNoticeConsistent}
 	findings := make([]Finding, 0, len(types)+1)
 	for _, t := range types {
 		findings = append(findings, Finding{Type: t, Status: metav1.ConditionUnknown, Reason: v1alpha1.ReasonEvidenceStale, Message: why, Unsure: true})
@@ -163,6 +172,9 @@ func summarize(findings []Finding) Finding {
 	for _, f := range findings {
 		if !f.ValidUntil.IsZero() {
 			summary.support(f.ValidUntil)
+		}
+		if f.Advisory {
+			continue
 		}
 		line := f.Type + ": " + f.Message
 		switch f.Status {

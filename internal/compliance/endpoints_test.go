@@ -64,8 +64,8 @@ func TestTransportIsEncryptedUntilACertificateEnds(t *testing.T) {
 			s.Value = compliance.Endpoint{Fault: "it does not offer TLS", FaultReason: v1alpha1.ReasonNotEncrypted}
 		}), metav1.ConditionFalse, v1alpha1.ReasonNotEncrypted, []string{server + ": it does not offer TLS"}},
 		"no certificate seen": {met(server, func(s *sample) { s.Value.NotAfter = time.Time{} }), metav1.ConditionUnknown, v1alpha1.ReasonNoEvidence, []string{server}},
-		"met too long ago": {met(server, func(s *sample) { s.At = ago(11 * time.Minute) }), metav1.ConditionUnknown, v1alpha1.ReasonEvidenceStale, []string{"too long ago"}},
-		"no answer":        {met(server, func(s *sample) { s.Err = errors.New("no answer") }), metav1.ConditionUnknown, v1alpha1.ReasonMeasurementFailed, []string{"no answer"}},
+		"met too long ago":    {met(server, func(s *sample) { s.At = ago(11 * time.Minute) }), metav1.ConditionUnknown, v1alpha1.ReasonEvidenceStale, []string{"too long ago"}},
+		"no answer":           {met(server, func(s *sample) { s.Err = errors.New("no answer") }), metav1.ConditionUnknown, v1alpha1.ReasonMeasurementFailed, []string{"no answer"}},
 	})
 }
 

@@ -34,7 +34,7 @@ func baselPlan() *plan.Plan {
 		{Category: v1alpha1.CategoryTenantData, Period: 365 * days, Action: v1alpha1.ActionDelete},
 	}
 	return &plan.Plan{
-		Region: plan.Region{Name: "ch", Country: "CH", AllowedCountries: []v1alpha1.CountryCode{"CH"}, NodeLabel: "topology.kubernetes.io/region", NodeValues: []string{"ch", "li"}},
+		Region: plan.Region{Name: "ch", Country: "CH", AllowedCountries: []v1alpha1.CountryCode{"CH"}, NodeLabel: "topology.kubernetes.io/region", NodeValues: []string{"ch", "li"}, EgressRequired: true},
 		Processors: []plan.ProcessorUse{
 			{Where: "database server pg-1", Processor: v1alpha1.Processor{Name: "Limmatwerk AG", Seat: "CH", Country: "CH"}},
 			{Where: "backup store zug", Processor: v1alpha1.Processor{Name: "Aarespeicher AG", Seat: "CH", Country: "CH"}},
@@ -60,6 +60,7 @@ func soundEvidence() *compliance.Evidence {
 		Stores:    map[string]compliance.Sample[compliance.Store]{},
 		Endpoints: map[string]compliance.Sample[compliance.Endpoint]{},
 		Notice:    soundNotice(baselPlan()),
+		Egress:    &compliance.Sample[compliance.Egress]{At: ago(time.Minute), Value: compliance.Egress{Declared: true, Tried: 1}},
 	}
 	for _, rule := range baselPlan().Database.Rules {
 		if rule.Category != v1alpha1.CategoryTenantData {

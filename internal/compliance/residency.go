@@ -16,7 +16,34 @@ import (
 // requires such nodes, the admission policies refuse others, and server and stores are the ones they are said to be
 // (invariant 1; B3, D2).
 func residency(p *plan.Plan, e *Evidence, clock Clock) Finding {
-	return join(v1alpha1.ConditionResidencyEnforced, placed(p, e, clock), walled(p, e, clock), identified(p, e, clock))
+	parts := []Finding{placed(p, e, clock), walled(p, e, clock), identified(p, e, clock)}
+	if p.Instance.Ingress != nil {
+		parts = append(parts, fronted(p, e, clock))
+	}
+	return join(v1alpha1.ConditionResidencyEnforced, parts...)
+}
+
+// fronted: the pods of the region's ingress, which sees every form (B4), run on trusted nodes. Where none runs in this
+// cluster, nobody can observe its place, and what its processor declares must do.
+func fronted(p *plan.Plan, e *Evidence, clock Clock) Finding {
+	f := Finding{}
+	if !fresh(e.Front, "where the ingress runs", &f, clock) {
+		return f
+	}
+	for _, placement := range e.Front.Value {
+		if placement.Foreign(&p.Region) {
+			f.violate(placement.What, placement.Node, v1alpha1.ReasonForeignNode, "%s of the ingress runs on node %s, whose label %s is %q; DataRegion %s trusts %v",
+				placement.What, placement.Node, p.Region.NodeLabel, placement.NodeValue, p.Region.Name, p.Region.NodeValues)
+		}
+	}
+	if f.Status == "" {
+		f.Status, f.Reason = metav1.ConditionTrue, v1alpha1.ReasonMeasured
+		f.Message = fmt.Sprintf("%d pods of the ingress run, all there", len(e.Front.Value))
+		if len(e.Front.Value) == 0 {
+			f.Message = "no pod of the ingress runs in this cluster: its place is declared only"
+		}
+	}
+	return f
 }
 
 // placed: what runs, runs on trusted nodes.

@@ -16,15 +16,15 @@ import (
 
 func TestCompliantIsTrueWhenEveryClaimIs(t *testing.T) {
 	findings := compliance.Judge(baselPlan(), soundEvidence(), clock)
-	if len(findings) != 7 {
-		t.Fatalf("there are %d findings, want six claims and their summary", len(findings))
+	if len(findings) != 8 {
+		t.Fatalf("there are %d findings, want seven claims and their summary", len(findings))
 	}
 	for _, f := range findings {
 		if f.Status != metav1.ConditionTrue {
 			t.Errorf("%s is %s: %s", f.Type, f.Status, f.Message)
 		}
 	}
-	summary := findings[6]
+	summary := findings[7]
 	// The stores were listed three minutes ago; everything else is younger.
 	if want := ago(3 * time.Minute).Add(clock.MaxEvidenceAge); summary.Reason != v1alpha1.ReasonAllClaimsHold || !summary.ValidUntil.Equal(want) {
 		t.Errorf("the summary is %s until %s, want it until %s", summary.Reason, summary.ValidUntil, want)
@@ -110,6 +110,9 @@ func expectNoBetterThanEvidence(t *testing.T, e *compliance.Evidence, states [6]
 	// The published notice walks with the sum of the others, so that each of its conditions meets each of theirs.
 	published, read := in(*e.Notice, states[0]+states[1]+states[2])
 	e.Notice, supported[v1alpha1.ConditionNoticeConsistent], oldest[v1alpha1.ConditionNoticeConsistent] = &published, read, published.At
+	// So do the trials of the network, out of step.
+	tried, answered := in(*e.Egress, states[1]+states[2]+states[3])
+	e.Egress, supported[v1alpha1.ConditionEgressRestricted], oldest[v1alpha1.ConditionEgressRestricted] = &tried, answered, tried.At
 	if wall.At.Before(oldest[v1alpha1.ConditionResidencyEnforced]) {
 		oldest[v1alpha1.ConditionResidencyEnforced] = wall.At
 	}

@@ -59,8 +59,12 @@ type Book struct {
 	walls     map[string]compliance.Sample[compliance.Wall]
 	endpoints map[EndpointKey]compliance.Sample[compliance.Endpoint]
 	notices   map[string]compliance.Sample[compliance.Notice]
-	expected  map[string]expectation
-	notify    func(dataID string)
+	egress    map[string]compliance.Sample[compliance.Egress]
+	// asked is set once every instance was asked for its network.
+	asked    bool
+	fronts   map[string]compliance.Sample[[]compliance.Placement]
+	expected map[string]expectation
+	notify   func(dataID string)
 }
 
 // NewBook makes an empty book; notify is called with the DataID of each tenant whose evidence may change a verdict.
@@ -70,6 +74,8 @@ func NewBook(notify func(dataID string)) *Book {
 		placed: map[plan.DatabaseKey]map[string]bool{}, notify: notify,
 		walls:     map[string]compliance.Sample[compliance.Wall]{},
 		endpoints: map[EndpointKey]compliance.Sample[compliance.Endpoint]{},
+		egress:    map[string]compliance.Sample[compliance.Egress]{},
+		fronts:    map[string]compliance.Sample[[]compliance.Placement]{},
 		notices:   map[string]compliance.Sample[compliance.Notice]{}, expected: map[string]expectation{},
 	}
 }

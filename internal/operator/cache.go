@@ -38,7 +38,7 @@ func CacheOptions() func(*ctrl.Options) {
 	}
 }
 
-// slimPod keeps whose pod it is and where it runs.
+// slimPod keeps whose pod it is, where it runs and where it answers.
 func slimPod(object any) (any, error) {
 	pod, ok := object.(*corev1.Pod)
 	if !ok {
@@ -46,7 +46,7 @@ func slimPod(object any) (any, error) {
 	}
 	slim := &corev1.Pod{TypeMeta: pod.TypeMeta, ObjectMeta: pod.ObjectMeta}
 	slim.ManagedFields = nil
-	slim.Spec.NodeName, slim.Status.Phase = pod.Spec.NodeName, pod.Status.Phase
+	slim.Spec.NodeName, slim.Status.Phase, slim.Status.PodIP = pod.Spec.NodeName, pod.Status.Phase, pod.Status.PodIP
 	return slim, nil
 }
 

@@ -40,7 +40,8 @@ type Options struct {
 	MaxEvidenceAge time.Duration
 	// MeasureInterval between two audits of a database, or two listings of a store.
 	MeasureInterval time.Duration
-	// ReadNotices makes the operator read the privacy notice of every site; it must reach the tenants' Services.
+	// ReadNotices makes the operator read the privacy notice of every site, and ask every instance what it found of its
+	// network; it must reach the tenants' Services and pods.
 	ReadNotices bool
 	// Workers that reconcile tenants at the same time.
 	Workers int
@@ -94,7 +95,7 @@ func New(ctx context.Context, config *rest.Config, o Options) (manager.Manager, 
 	leftovers := &controllers.Leftovers{Client: mgr.GetClient(), Databases: databases, Stores: stores, Book: book, Now: time.Now}
 	kick := make(chan struct{}, 1)
 	measurer := &controllers.Measurer{
-		Client: mgr.GetClient(), Databases: databases, Stores: stores, Book: book,
+		Client: mgr.GetClient(), Databases: databases, Stores: stores, Book: book, Pods: mgr.GetAPIReader(),
 		Interval: o.MeasureInterval, Timeout: min(max(o.MeasureInterval, 5*time.Second), time.Minute), Kick: kick, Done: leftovers.Sweep,
 	}
 	if err := mgr.Add(measurer); err != nil {
@@ -105,6 +106,9 @@ func New(ctx context.Context, config *rest.Config, o Options) (manager.Manager, 
 	}
 	if o.ReadNotices {
 		if err := mgr.Add(&controllers.NoticeReader{Client: mgr.GetClient(), Book: book, Interval: o.MeasureInterval}); err != nil {
+			return nil, err
+		}
+		if err := mgr.Add(&controllers.EgressReader{Client: mgr.GetClient(), Book: book, Interval: o.MeasureInterval}); err != nil {
 			return nil, err
 		}
 	}

@@ -101,6 +101,7 @@ func Build(in Input) (*Plan, error) {
 		Region: Region{
 			Name: region.Name, Country: region.Spec.Country, AllowedCountries: allowedCountries(region), NodeLabel: region.Spec.Nodes.Label,
 			NodeValues: region.Spec.Nodes.Values, PlatformNamespace: region.Spec.PlatformNamespace,
+			EgressRequired: region.Spec.Egress.Requirement == v1alpha1.EgressRequired,
 		},
 		Database: Database{Server: *server, Name: in.Placement.Name, Rules: rules, Tolerance: duration(policy.Spec.Tolerance)},
 	}
@@ -235,6 +236,9 @@ func buildInstance(in *Input, p *Plan) Instance {
 			URL: siteURL(in), Locales: in.Tenant.Spec.Locales, Database: databaseSettings(p),
 			Catalogue: in.Tenant.Spec.Catalogue, Appearance: in.Tenant.Spec.Appearance, Notice: buildNotice(in, p),
 		},
+	}
+	for _, address := range in.Region.Spec.Egress.UndeclaredAddresses {
+		instance.Settings.Egress.Undeclared = append(instance.Settings.Egress.Undeclared, string(address))
 	}
 	for _, host := range spec.Hosts {
 		instance.Hosts = append(instance.Hosts, string(host))

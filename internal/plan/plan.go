@@ -53,6 +53,8 @@ type Region struct {
 	NodeLabel         string
 	NodeValues        []string
 	PlatformNamespace string
+	// EgressRequired tells whether Compliant demands that EgressRestricted is True.
+	EgressRequired bool `json:",omitempty"`
 }
 
 // ProcessorUse is a processor and what it does, such as "backup store bern".

@@ -98,10 +98,31 @@ type Instance struct {
 	Database  Database           `json:"database"`
 	Mail      *Mail              `json:"mail,omitempty"`
 	Staff     *Staff             `json:"staff,omitempty"`
+	Egress    Egress             `json:"egress"`
 	Catalogue v1alpha1.Catalogue `json:"catalogue"`
 	// Appearance is nil for the site's own look.
 	Appearance *v1alpha1.Appearance `json:"appearance,omitempty"`
 	Notice     Notice               `json:"notice"`
+}
+
+// Egress is what an instance tries its network with, beside the API server of its cluster.
+type Egress struct {
+	// Undeclared addresses, as IP:port, that must refuse.
+	Undeclared []string `json:"undeclared,omitempty"`
+}
+
+// EgressPath is where an instance tells on its internal port what it found of its network.
+const EgressPath = "/egress"
+
+// EgressReport is what an instance found of its network.
+type EgressReport struct {
+	// AgeSeconds since the addresses were tried; negative before the first time.
+	AgeSeconds float64 `json:"ageSeconds"`
+	// Declared tells whether the database server answered.
+	Declared bool `json:"declared"`
+	// Tried is the number of undeclared addresses tried, Open those of them that answered.
+	Tried int      `json:"tried"`
+	Open  []string `json:"open,omitempty"`
 }
 
 // Rule gives the instance the rule of a category, or nil when the policy has none and the category is not stored.

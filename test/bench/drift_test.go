@@ -31,10 +31,12 @@ const (
 	crowded = "crowded"
 	// ordinary nodes share the second replica of every tenant.
 	ordinary = 10
+	// portion of tenants made at a time.
+	portion = 100
 	// driftDeadline is how soon all affected tenants must be reported.
 	driftDeadline = 30 * time.Second
 	// driftRequests of an affected pod: its eviction, its tenant's status, and the events that tell of both.
-	driftRequests = 6
+	driftRequests = 8
 )
 
 // TestBenchDrift relabels nodes under the pods of a fleet, on nodes and pods nobody runs: first one of ten ordinary
@@ -52,7 +54,10 @@ func TestBenchDrift(t *testing.T) {
 		c.place(t, nodeName(i))
 	}
 	o := c.startOperator(t)
-	c.provision(t, o, recipient(t), 0, n)
+	key := recipient(t)
+	for first := 0; first < n; first += portion {
+		c.provision(t, o, key, first, min(portion, n-first))
+	}
 	c.populate(t)
 	c.settle(t, o)
 

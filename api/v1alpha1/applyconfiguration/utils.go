@@ -66,6 +66,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.DataRegionSpecApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("DataRegionStatus"):
 		return &apiv1alpha1.DataRegionStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("EgressRule"):
+		return &apiv1alpha1.EgressRuleApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("EnforcedPolicy"):
 		return &apiv1alpha1.EnforcedPolicyApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Enforcement"):

@@ -78,13 +78,15 @@ func Run(ctx context.Context, options Options) error {
 		Staff: staff.New(staff.Options{Snapshot: source.Snapshot, Store: bookings, Clock: time.Now, Log: options.Log, SecretDir: options.StaffDir,
 			Style: web.StyleAddress, Limit: limit, Address: web.ClientAddress, Event: counters.booked})})
 
+	network := &egress{declared: func() string { return hostPort(target()) }, undeclared: func() []string { return source.Snapshot().Egress.Undeclared }}
 	var loops sync.WaitGroup
+	loops.Go(func() { network.run(work) })
 	loops.Go(func() { source.Watch(work, reloadInterval) })
 	loops.Go(func() { access.run(work) })
 	loops.Go(func() { send(work, bookings, source.Snapshot, counters, options.Log) })
 	loops.Go(func() { expire(work, bookings, source.Snapshot, counters, limit, options.Log) })
 	var draining atomic.Bool
-	err = listen(ctx, options, site.Handler(), internalHandler(counters, &draining, bookings.Ready), &draining)
+	err = listen(ctx, options, site.Handler(), internalHandler(counters, network, &draining, bookings.Ready), &draining)
 	stop()
 	loops.Wait()
 	return err

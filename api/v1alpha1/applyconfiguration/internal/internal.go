@@ -27,6 +27,8 @@ var parser *typed.Parser
 var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.termintreu.termintreu.api.v1alpha1.Action
   scalar: string
+- name: com.github.termintreu.termintreu.api.v1alpha1.Address
+  scalar: string
 - name: com.github.termintreu.termintreu.api.v1alpha1.AdmissionRule
   map:
     fields:
@@ -465,6 +467,10 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         namedType: com.github.termintreu.termintreu.api.v1alpha1.DriftAction
       default: Evict
+    - name: egress
+      type:
+        namedType: com.github.termintreu.termintreu.api.v1alpha1.EgressRule
+      default: {}
     - name: ingress
       type:
         namedType: com.github.termintreu.termintreu.api.v1alpha1.RegionIngress
@@ -624,6 +630,21 @@ var schemaYAML = typed.YAMLObject(`types:
   scalar: string
 - name: com.github.termintreu.termintreu.api.v1alpha1.DriftAction
   scalar: string
+- name: com.github.termintreu.termintreu.api.v1alpha1.EgressRequirement
+  scalar: string
+- name: com.github.termintreu.termintreu.api.v1alpha1.EgressRule
+  map:
+    fields:
+    - name: requirement
+      type:
+        namedType: com.github.termintreu.termintreu.api.v1alpha1.EgressRequirement
+      default: Reported
+    - name: undeclaredAddresses
+      type:
+        list:
+          elementType:
+            namedType: com.github.termintreu.termintreu.api.v1alpha1.Address
+          elementRelationship: associative
 - name: com.github.termintreu.termintreu.api.v1alpha1.EmailAddress
   scalar: string
 - name: com.github.termintreu.termintreu.api.v1alpha1.EnforcedPolicy

@@ -38,6 +38,8 @@ type DataRegionSpecApplyConfiguration struct {
 	Ingress *RegionIngressApplyConfiguration `json:"ingress,omitempty"`
 	// StaffIdentity is where the staff of the tenants signs in. Without it, no tenant has a staff side.
 	StaffIdentity *StaffIdentityApplyConfiguration `json:"staffIdentity,omitempty"`
+	// Egress says what the network of the tenants is tried with, and what the outcome counts for.
+	Egress *EgressRuleApplyConfiguration `json:"egress,omitempty"`
 	// Admission names who may pass the admission policies around the region's namespaces and nodes.
 	Admission *AdmissionRuleApplyConfiguration `json:"admission,omitempty"`
 	// Drift says what happens to a pod of a tenant on a node that is not, or no longer, trusted.
@@ -147,6 +149,14 @@ func (b *DataRegionSpecApplyConfiguration) WithIngress(value *RegionIngressApply
 // If called multiple times, the StaffIdentity field is set to the value of the last call.
 func (b *DataRegionSpecApplyConfiguration) WithStaffIdentity(value *StaffIdentityApplyConfiguration) *DataRegionSpecApplyConfiguration {
 	b.StaffIdentity = value
+	return b
+}
+
+// WithEgress sets the Egress field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Egress field is set to the value of the last call.
+func (b *DataRegionSpecApplyConfiguration) WithEgress(value *EgressRuleApplyConfiguration) *DataRegionSpecApplyConfiguration {
+	b.Egress = value
 	return b
 }
 

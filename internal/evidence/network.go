@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package evidence
+
+import (
+	"slices"
+
+	"github.com/termintreu/termintreu/internal/compliance"
+)
+
+// PutEgress enters what a tenant's instances found of their network, and tells when that may change a verdict.
+func (b *Book) PutEgress(dataID string, sample compliance.Sample[compliance.Egress]) {
+	b.mu.Lock()
+	old, known := b.egress[dataID]
+	b.egress[dataID] = sample
+	b.mu.Unlock()
+	if !known || (old.Err == nil) != (sample.Err == nil) || !old.Value.Equal(sample.Value) {
+		b.notify(dataID)
+	}
+}
+
+// Egress gives what a tenant's instances last found of their network.
+func (b *Book) Egress(dataID string) compliance.Sample[compliance.Egress] {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	return b.egress[dataID]
+}
+
+// EgressAsked tells whether every instance was asked once.
+func (b *Book) EgressAsked() bool {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	return b.asked
+}
+
+// KeepEgress ends a round: it forgets tenants that are no more.
+func (b *Book) KeepEgress(dataIDs map[string]bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.asked = true
+	for dataID := range b.egress {
+		if !dataIDs[dataID] {
+			delete(b.egress, dataID)
+		}
+	}
+}
+
+// PutFront enters where the pods of a region's ingress run, and tells the region's tenants when that changed.
+func (b *Book) PutFront(region string, front compliance.Sample[[]compliance.Placement]) {
+	b.mu.Lock()
+	old := b.fronts[region]
+	b.fronts[region] = front
+	changed := map[string]bool{}
+	if old.At.IsZero() || (old.Err == nil) != (front.Err == nil) || !slices.Equal(old.Value, front.Value) {
+		b.addAudited(region, changed)
+	}
+	b.mu.Unlock()
+	for dataID := range changed {
+		b.notify(dataID)
+	}
+}
+
+// Front gives where the pods of a region's ingress were last seen to run.
+func (b *Book) Front(region string) compliance.Sample[[]compliance.Placement] {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	return b.fronts[region]
+}
