@@ -64,6 +64,37 @@ var _ = Describe("Residency", func() {
 		expectIncident(ctx, tenant, "Pod "+w.namespace+"/stray", v1alpha1.IncidentEvicted, true)
 	})
 
+	It("turns False naming a pod of the ingress on a foreign node, and True when it is gone", func(ctx SpecContext) {
+		w := newWorld(ctx, func(r *v1alpha1.DataRegion, _ *v1alpha1.RetentionPolicy) {
+			r.Spec.Ingress.Namespace = r.Name + "-ingress"
+		})
+		createNamespace(ctx, w.name+"-ingress")
+		edge := func(name, node string) *corev1.Pod {
+			made := &corev1.Pod{
+				ObjectMeta: metav1.ObjectMeta{Namespace: w.name + "-ingress", Name: name, Labels: w.region.Spec.Ingress.PodSelector.MatchLabels},
+				Spec:       corev1.PodSpec{NodeName: node, Containers: []corev1.Container{{Name: "edge", Image: "registry.example/edge"}}},
+			}
+			Expect(admin.Create(ctx, made)).To(Succeed())
+			return made
+		}
+		edge("home", w.name+"-trusted")
+		startOperator()
+		tenant := w.create(ctx, "site")
+		w.settle(ctx, tenant)
+		Eventually(func(g Gomega) {
+			g.Expect(get(ctx, tenant).Status.Evidence).To(ContainElement(And(
+				HaveField("What", ContainSubstring(w.name+"-ingress/home")), HaveField("Where", w.name+"-trusted"), HaveField("Source", v1alpha1.EvidenceObserved))))
+		}).Should(Succeed())
+
+		abroad := edge("abroad", w.node(ctx, "foreign", "elsewhere").Name)
+		claim := eventually(ctx, tenant, v1alpha1.ConditionResidencyEnforced, metav1.ConditionFalse, saying(w.name+"-ingress/abroad", w.name+"-foreign"))
+		Expect(claim.Reason).To(Equal(v1alpha1.ReasonForeignNode))
+		Expect(admin.Get(ctx, client.ObjectKeyFromObject(abroad), abroad)).To(Succeed())
+		Expect(abroad.DeletionTimestamp).To(BeNil(), "the ingress is not ours to evict")
+		Expect(admin.Delete(ctx, abroad, client.GracePeriodSeconds(0))).To(Succeed())
+		eventually(ctx, tenant, v1alpha1.ConditionCompliant, metav1.ConditionTrue)
+	})
+
 	It("only reports where the region says so", func(ctx SpecContext) {
 		w := newWorld(ctx, func(r *v1alpha1.DataRegion, _ *v1alpha1.RetentionPolicy) { r.Spec.Drift = v1alpha1.DriftReport })
 		startOperator()
