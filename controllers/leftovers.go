@@ -105,7 +105,7 @@ func (l *Leftovers) sweepJobs(ctx context.Context, region *v1alpha1.DataRegion, 
 			continue
 		}
 		for j := range region.Spec.BackupStores {
-			if err := removeFromStore(ctx, l.Stores, region.Name, &region.Spec.BackupStores[j], dataID); err != nil {
+			if _, err := removeFromStore(ctx, l.Stores, region.Name, &region.Spec.BackupStores[j], dataID); err != nil {
 				return err
 			}
 		}
@@ -125,17 +125,34 @@ func (l *Leftovers) storesEmpty(region *v1alpha1.DataRegion, dataID string) bool
 	})
 }
 
-// removeFromStore deletes every version under the tenant's prefix, and the identity that reached it.
-func removeFromStore(ctx context.Context, stores *Stores, region string, store *v1alpha1.BackupStore, dataID string) error {
+// removeFromStore deletes every version under the tenant's prefix that no lock keeps, and the identities that reached
+// it once none is left; locked is when the last lock ends.
+func removeFromStore(ctx context.Context, stores *Stores, region string, store *v1alpha1.BackupStore, dataID string) (locked time.Time, err error) {
 	c, identities, err := stores.Client(ctx, region, store)
 	if err != nil {
-		return err
+		return time.Time{}, err
 	}
-	if err := c.DeleteAll(ctx, dataID+"/"); err != nil {
-		return fmt.Errorf("deleting backups of %s at store %s: %w", dataID, store.Name, err)
+	if locked, err = c.DeleteUnlocked(ctx, dataID+"/"); err != nil {
+		return time.Time{}, fmt.Errorf("deleting backups of %s at store %s: %w", dataID, store.Name, err)
+	}
+	if !locked.IsZero() {
+		return locked, nil
 	}
 	if err := identities.Remove(ctx, dataID); err != nil {
-		return fmt.Errorf("removing the identity of %s at store %s: %w", dataID, store.Name, err)
+		return time.Time{}, fmt.Errorf("removing the identities of %s at store %s: %w", dataID, store.Name, err)
+	}
+	return time.Time{}, nil
+}
+
+// deleteJobs removes what would start jobs, and what runs; Secrets and settings stay for what still needs them.
+func deleteJobs(ctx context.Context, c client.Client, namespace string, which client.MatchingLabels) error {
+	options := []client.DeleteAllOfOption{
+		client.InNamespace(namespace), which, client.PropagationPolicy(metav1.DeletePropagationBackground),
+	}
+	for _, object := range []client.Object{&batchv1.CronJob{}, &batchv1.Job{}} {
+		if err := c.DeleteAllOf(ctx, object, options...); err != nil {
+			return fmt.Errorf("deleting the platform's jobs of %s: %w", which[resources.LabelDataID], err)
+		}
 	}
 	return nil
 }

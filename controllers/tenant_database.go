@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/termintreu/termintreu/api/v1alpha1"
+	"github.com/termintreu/termintreu/internal/objectstore"
 	"github.com/termintreu/termintreu/internal/plan"
 	"github.com/termintreu/termintreu/internal/postgres"
 	"github.com/termintreu/termintreu/internal/resources"
@@ -99,7 +100,7 @@ func stored(category v1alpha1.Category) bool { return category != v1alpha1.Categ
 
 // credentials reads the tenant's own Secrets, and draws what is missing.
 func (r *TenantReconciler) credentials(ctx context.Context, p *plan.Plan) (*resources.Credentials, error) {
-	creds := &resources.Credentials{Stores: map[string]resources.StoreKeys{}}
+	creds := &resources.Credentials{Stores: map[string]objectstore.Pair{}}
 	app, err := r.secret(ctx, p.Tenant.Namespace, resources.InstanceName(p))
 	if err != nil {
 		return nil, err
@@ -112,17 +113,30 @@ func (r *TenantReconciler) credentials(ctx context.Context, p *plan.Plan) (*reso
 	if err != nil {
 		return nil, err
 	}
+	expiry, err := r.secret(ctx, p.Region.PlatformNamespace, resources.ExpiryName(p))
+	if err != nil {
+		return nil, err
+	}
 	roles := postgres.RolesOf(p.DataID)
 	creds.Instance = settings.Credentials{Username: roles.AppA, Password: passwordOf(app)}
 	creds.Retention = settings.Credentials{Username: roles.Retention, Password: passwordOf(retention)}
 	creds.Backup = settings.Credentials{Username: roles.Backup, Password: passwordOf(backup)}
 	for _, store := range p.Backup.Stores {
-		idKey, secretKey := settings.StoreKeys(store.Name)
-		if id, secret := backup[idKey], backup[secretKey]; len(id) > 0 && len(secret) > 0 {
-			creds.Stores[store.Name] = resources.StoreKeys{AccessKeyID: string(id), SecretAccessKey: string(secret)}
+		pair := objectstore.PairOf(p.DataID)
+		// What a Secret holds counts for the identity it must hold alone: an earlier release had one for everything.
+		_, secretKey := settings.StoreKeys(store.Name)
+		if keysOf(backup, store.Name, pair.Writer) && keysOf(expiry, store.Name, pair.Keeper) {
+			pair.Writer.SecretAccessKey, pair.Keeper.SecretAccessKey = string(backup[secretKey]), string(expiry[secretKey])
+			creds.Stores[store.Name] = pair
 		}
 	}
 	return creds, nil
+}
+
+// keysOf tells whether a Secret holds the keys of an identity at a store.
+func keysOf(data map[string][]byte, store string, identity objectstore.Keys) bool {
+	idKey, secretKey := settings.StoreKeys(store)
+	return string(data[idKey]) == identity.AccessKeyID && len(data[secretKey]) > 0
 }
 
 func (r *TenantReconciler) secret(ctx context.Context, namespace, name string) (map[string][]byte, error) {
@@ -145,32 +159,33 @@ func passwordOf(data map[string][]byte) string {
 	return rand.Text()
 }
 
-// ensureIdentities makes, at each store, the identity that reaches the tenant's prefix and nothing else. Keys enter
-// the Secret only once the store has them; one whose account or policy a listing no longer shows is bound anew.
+// ensureIdentities makes, at each store, the pair that reaches the tenant's prefix and nothing else. Keys enter the
+// Secrets only once the store has them; a pair whose accounts or policy a listing no longer shows is bound anew.
 func (r *TenantReconciler) ensureIdentities(ctx context.Context, s *scope, creds *resources.Credentials) error {
 	var failed error
 	for i := range s.plan.Backup.Stores {
 		store := &s.plan.Backup.Stores[i]
-		identity, made := creds.Stores[store.Name]
+		pair, made := creds.Stores[store.Name]
 		if made && !r.lostIdentity(s.plan, store.Name) {
 			continue
 		}
 		if !made {
-			identity = resources.StoreKeys{AccessKeyID: s.plan.DataID, SecretAccessKey: rand.Text() + rand.Text()}
+			pair = objectstore.PairOf(s.plan.DataID)
+			pair.Writer.SecretAccessKey, pair.Keeper.SecretAccessKey = rand.Text()+rand.Text(), rand.Text()+rand.Text()
 		}
 		_, identities, err := r.Stores.Client(ctx, s.plan.Region.Name, store)
 		if err == nil {
-			err = identities.Ensure(ctx, s.plan.DataID, identity.AccessKeyID, identity.SecretAccessKey)
+			err = identities.Ensure(ctx, s.plan.DataID, pair)
 		}
 		if err != nil {
-			failed = fmt.Errorf("making the tenant's identity at store %s: %w", store.Name, err)
+			failed = fmt.Errorf("making the tenant's identities at store %s: %w", store.Name, err)
 			continue
 		}
 		r.bound.set(s.plan.DataID+"/"+store.Name, "")
 		if made {
-			s.done = append(s.done, "bound the identity at store "+store.Name+" anew")
+			s.done = append(s.done, "bound the identities at store "+store.Name+" anew")
 		}
-		creds.Stores[store.Name] = identity
+		creds.Stores[store.Name] = pair
 	}
 	return failed
 }

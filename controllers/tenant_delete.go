@@ -104,7 +104,7 @@ func (r *TenantReconciler) retainData(ctx context.Context, s *scope) error {
 	return nil
 }
 
-// retainObjects turns the backup job into one that only expires; the purge stays as it is.
+// retainObjects ends the backups; purge and expiry stay as they are.
 func (r *TenantReconciler) retainObjects(ctx context.Context, s *scope) error {
 	p, err := plan.Build(s.input)
 	if err != nil {
@@ -114,14 +114,18 @@ func (r *TenantReconciler) retainObjects(ctx context.Context, s *scope) error {
 	if err != nil {
 		return err
 	}
-	return r.applyObjects(ctx, s, resources.PlatformObjects(p, *creds, true), nil)
+	return r.applyObjects(ctx, s, resources.RetainedObjects(p, *creds), resources.RetiredObjects(p))
 }
 
-// deleteData removes schema, roles, backups, identities and jobs at once, each verified by what deletes it.
+// deleteData removes schema, roles, backups, identities and jobs at once, each verified by what deletes it. What a
+// store has locked nobody can delete: expiry stays, and takes it when the lock has ended, as it would have anyway.
 func (r *TenantReconciler) deleteData(ctx context.Context, s *scope) error {
 	dataID, region := s.input.Placement.Schema, s.input.Region
-	if err := deletePlatformObjects(ctx, r.Client, region.Spec.PlatformNamespace, client.MatchingLabels{resources.LabelDataID: dataID}); err != nil {
-		return err
+	for _, component := range []resources.Component{resources.ComponentRetention, resources.ComponentBackup} {
+		which := client.MatchingLabels{resources.LabelDataID: dataID, resources.LabelComponent: string(component)}
+		if err := deleteJobs(ctx, r.Client, region.Spec.PlatformNamespace, which); err != nil {
+			return err
+		}
 	}
 	server, err := r.serverOf(s)
 	if err != nil {
@@ -134,10 +138,23 @@ func (r *TenantReconciler) deleteData(ctx context.Context, s *scope) error {
 	if err := admin.Drop(ctx, dataID); err != nil {
 		return fmt.Errorf("dropping schema %s: %w", dataID, err)
 	}
+	var locked time.Time
 	for i := range region.Spec.BackupStores {
-		if err := removeFromStore(ctx, r.Stores, region.Name, &region.Spec.BackupStores[i], dataID); err != nil {
+		until, err := removeFromStore(ctx, r.Stores, region.Name, &region.Spec.BackupStores[i], dataID)
+		if err != nil {
 			return err
 		}
+		if until.After(locked) {
+			locked = until
+		}
+	}
+	if !locked.IsZero() {
+		r.Recorder.Eventf(s.tenant, nil, corev1.EventTypeNormal, "Deleted", "Delete",
+			"Schema %s and its roles are gone; backups the stores have locked go with their period, the last lock ends at %s", dataID, locked.UTC().Format(time.RFC3339))
+		return nil
+	}
+	if err := deletePlatformObjects(ctx, r.Client, region.Spec.PlatformNamespace, client.MatchingLabels{resources.LabelDataID: dataID}); err != nil {
+		return err
 	}
 	r.Recorder.Eventf(s.tenant, nil, corev1.EventTypeNormal, "Deleted", "Delete", "Schema %s, its roles and its backups are gone", dataID)
 	return nil

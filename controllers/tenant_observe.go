@@ -81,7 +81,7 @@ func (r *TenantReconciler) placements(ctx context.Context, p *plan.Plan, s *scop
 			s.available = deployment.Status.AvailableReplicas
 		}
 	}
-	for _, name := range []string{resources.RetentionName(p), resources.BackupName(p)} {
+	for _, name := range []string{resources.RetentionName(p), resources.BackupName(p), resources.ExpiryName(p)} {
 		cron := &batchv1.CronJob{}
 		err := r.Get(ctx, client.ObjectKey{Namespace: p.Region.PlatformNamespace, Name: name}, cron)
 		if client.IgnoreNotFound(err) != nil {

@@ -79,7 +79,8 @@ const (
 	// DeletionRetain keeps schema and backups without application access; purge, expiry and audit go on until the
 	// period of category TenantData has passed, then everything is deleted.
 	DeletionRetain DeletionPolicy = "Retain"
-	// DeletionDelete drops schema and roles and removes the backups at once.
+	// DeletionDelete drops schema and roles and removes the backups at once, but for what a store has locked, which
+	// nobody can delete: expiry takes it when the lock has ended.
 	DeletionDelete DeletionPolicy = "Delete"
 )
 

@@ -97,16 +97,13 @@ func TestAPgDumpThatFailsInTheMiddleLeavesNothing(t *testing.T) {
 	tn := newTenant(t, s3test.Start(t, 2), 10)
 	// The real program, cut off: its output ends early and it exits with an error. Enough noise comes first that
 	// several parts are already at the stores.
-	program := filepath.Join(t.TempDir(), "pg_dump")
-	must(t, os.WriteFile(program, []byte(`#!/bin/sh
-[ "$1" = --version ] && exec pg_dump --version
+	tn.dumping(t, `
 head -c 20000000 /dev/urandom
 pg_dump "$@" | head -c 1000
 echo "pg_dump: error: Dumping the contents of table failed: PQgetResult() failed." >&2
 echo "pg_dump: detail: Error message from server: Key (name)=(Geheimnis)" >&2
 exit 1
-`), 0o700))
-	tn.options.PGDump = program
+`)
 	result, err := backup.Run(t.Context(), tn.options)
 	if err == nil || !strings.Contains(err.Error(), "PQgetResult") || strings.Contains(err.Error(), "Geheimnis") {
 		t.Errorf("the error is %v", err)
@@ -115,7 +112,8 @@ exit 1
 		t.Errorf("the result is %+v", result)
 	}
 	for _, store := range tn.stores {
-		if got := tn.inventory(t, store); got.Versions != 0 {
+		// The record of the upload stays for the keeper.
+		if got := tn.inventory(t, store); got.Versions != 1 || len(got.Backups) != 0 {
 			t.Errorf("%s: %+v", store.Name, got)
 		}
 		unfinished, err := tn.admin(t, store).AbortUploads(t.Context(), "", time.Now().Add(time.Hour))
@@ -132,16 +130,13 @@ func TestAStoreThatFailsOnceIsRepairedFromAnothersCopy(t *testing.T) {
 	tn.options.Patience = 200 * time.Millisecond
 	// A store that hangs while parts arrive is left behind; when it is back, it gets the other's copy.
 	dir := t.TempDir()
-	program := filepath.Join(dir, "pg_dump")
-	must(t, os.WriteFile(program, []byte(fmt.Sprintf(`#!/bin/sh
-[ "$1" = --version ] && exec pg_dump --version
+	tn.dumping(t, fmt.Sprintf(`
 touch %[1]s/begun
 while [ ! -e %[1]s/hangs ]; do sleep 0.05; done
 head -c 60000000 /dev/urandom
 touch %[1]s/through
 while [ ! -e %[1]s/resumed ]; do sleep 0.05; done
-`, dir)), 0o700))
-	tn.options.PGDump = program
+`, dir))
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

@@ -3,7 +3,6 @@
 package backup
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -37,6 +36,8 @@ type dumper struct {
 
 	serverVersion, clientVersion string
 	schemaVersion                int64
+	// extensions of the database, as "name version", and owners of what is in the schema: what a restore needs.
+	extensions, owners []string
 }
 
 // newDumper prepares a dump and refuses one that pg_dump could not make. close removes what it left on disk.
@@ -135,6 +136,9 @@ func (d *dumper) readServerVersion(ctx context.Context) (major int, err error) {
 	if err := d.readSchemaVersion(ctx, conn); err != nil {
 		return 0, err
 	}
+	if err := conn.QueryRow(ctx, surroundings, d.database.Schema).Scan(&d.extensions, &d.owners); err != nil {
+		return 0, fmt.Errorf("asking database %s for its extensions and owners: %w", d.database.Name, err)
+	}
 	return number / 10000, nil
 }
 
@@ -151,6 +155,12 @@ func (d *dumper) readSchemaVersion(ctx context.Context, conn *pgx.Conn) error {
 	}
 	return nil
 }
+
+// surroundings are what a schema needs besides itself: the extensions of its database and the owners of its relations.
+const surroundings = `SELECT
+	ARRAY(SELECT extname || ' ' || extversion FROM pg_extension ORDER BY extname),
+	ARRAY(SELECT DISTINCT pg_get_userbyid(c.relowner)::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+	      WHERE n.nspname = $1 ORDER BY 1)`
 
 func (d *dumper) connection() (*pgx.ConnConfig, error) {
 	config, err := pgx.ParseConfig("host=localhost sslmode=disable")
@@ -214,31 +224,18 @@ func (d *dumper) dump(ctx context.Context, out io.Writer) error {
 	case copyErr != nil:
 		return copyErr
 	case waitErr != nil:
-		return fmt.Errorf("pg_dump failed: %w: %s", waitErr, firstError(stderr.kept.String()))
+		return fmt.Errorf("pg_dump failed: %w: %s", waitErr, firstErrorOf("pg_dump", stderr.kept.String()))
 	}
 	return nil
 }
 
-// firstError gives pg_dump's own sentence. The lines after it can quote the server, and so a row.
-func firstError(stderr string) string {
+// firstErrorOf gives a program's own sentence. The lines after it can quote the server, and so a row.
+func firstErrorOf(program, stderr string) string {
 	for line := range strings.Lines(stderr) {
-		if _, message, found := strings.Cut(line, "pg_dump: error: "); found {
+		if _, message, found := strings.Cut(line, program+": error: "); found {
 			message, _, _ = strings.Cut(strings.TrimSpace(message), "DETAIL:")
 			return message[:min(len(message), 300)]
 		}
 	}
 	return "it gave no reason"
-}
-
-// limited keeps the first bytes written to it.
-type limited struct {
-	kept bytes.Buffer
-	left int
-}
-
-func (l *limited) Write(p []byte) (int, error) {
-	keep := min(len(p), l.left)
-	l.left -= keep
-	l.kept.Write(p[:keep])
-	return len(p), nil
 }

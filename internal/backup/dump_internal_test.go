@@ -42,7 +42,7 @@ func TestOnlyPgDumpsOwnSentenceIsRepeated(t *testing.T) {
 		"cut off":         {"pg_dump: error: " + strings.Repeat("x", 1000), strings.Repeat("x", 300)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := firstError(c.stderr); got != c.want {
+			if got := firstErrorOf("pg_dump", c.stderr); got != c.want {
 				t.Errorf("%q, want %q", got, c.want)
 			}
 		})

@@ -58,6 +58,17 @@ func (e expiry) goes(v objectstore.Version) bool {
 	return e.due(v.Start())
 }
 
+// Expire deletes what is past its period at every store, ends what killed runs left unfinished, and mends what a store
+// lost: it takes away delete markers over live backups, and copies a backup from a store that has it to one that has
+// it not. Deleting comes first, and goes on whatever else is broken.
+func Expire(ctx context.Context, options Options) (Result, error) {
+	j := newJob(options)
+	if err := j.expire(ctx); err != nil {
+		return *j.result, errors.Join(err, j.mend(ctx))
+	}
+	return *j.result, j.mend(ctx)
+}
+
 // expire deletes what is past its period at every store; one store that fails does not keep the others from it.
 func (j *job) expire(ctx context.Context) error {
 	e, err := j.expiry()

@@ -71,19 +71,44 @@ func newTenant(t *testing.T, stores []*s3test.Store, rows int) *tenant {
 	return tn
 }
 
-// bind gives the tenant its identity at every store, as the operator does.
+// bind gives the tenant its identities at every store, as the operator does.
 func (tn *tenant) bind(t *testing.T) {
 	t.Helper()
 	for _, store := range tn.stores {
 		identities, err := objectstore.NewIdentities(v1alpha1.IdentityProviderVersityGateway, tn.admin(t, store))
 		must(t, err)
-		must(t, identities.Ensure(t.Context(), tn.schema, tn.schema, "secret of "+tn.schema))
+		must(t, identities.Ensure(t.Context(), tn.schema, tn.pair()))
 		tn.options.Settings.Stores = append(tn.options.Settings.Stores, settings.Store{
 			Name: store.Name, Endpoint: store.Endpoint, Bucket: store.Bucket, SigningRegion: s3test.Region,
 			CABundle: store.CABundle, Prefix: tn.schema + "/",
 		})
 	}
-	tn.options.Keys = func(string) (string, string, error) { return tn.schema, "secret of " + tn.schema, nil }
+	writer := tn.pair().Writer
+	tn.options.Keys = func(string) (string, string, error) { return writer.AccessKeyID, writer.SecretAccessKey, nil }
+}
+
+func (tn *tenant) pair() objectstore.Pair {
+	pair := objectstore.PairOf(tn.schema)
+	pair.Writer.SecretAccessKey, pair.Keeper.SecretAccessKey = "write "+tn.schema, "keep "+tn.schema
+	return pair
+}
+
+// expire runs the job of expiry, with the keeper's identity and no access to the database.
+func (tn *tenant) expire(t *testing.T) (backup.Result, error) {
+	t.Helper()
+	keeper, options := tn.pair().Keeper, tn.options
+	options.Credentials = settings.Credentials{}
+	options.Keys = func(string) (string, string, error) { return keeper.AccessKeyID, keeper.SecretAccessKey, nil }
+	return backup.Expire(t.Context(), options)
+}
+
+// dumping replaces pg_dump by a script, and pg_restore by one that takes whatever it writes.
+func (tn *tenant) dumping(t *testing.T, script string) {
+	t.Helper()
+	dir := t.TempDir()
+	tn.options.PGDump, tn.options.PGRestore = filepath.Join(dir, "pg_dump"), filepath.Join(dir, "pg_restore")
+	must(t, os.WriteFile(tn.options.PGDump, []byte("#!/bin/sh\n[ \"$1\" = --version ] && exec pg_dump --version\n"+script), 0o700))
+	must(t, os.WriteFile(tn.options.PGRestore, []byte("#!/bin/sh\nhead -c 1000 > /dev/null\necho '1; 0 2 TABLE DATA a b c'\n"), 0o700))
 }
 
 func (tn *tenant) admin(t *testing.T, store *s3test.Store) *objectstore.Client {

@@ -10,7 +10,11 @@ import (
 	"time"
 )
 
-// Manifest is the object beside a backup that describes it to whoever restores.
+// manifestFormat is how every backup is made.
+const manifestFormat = "pg_dump custom, zstd, age"
+
+// Manifest is the object beside a backup that describes it to whoever restores. It is written last of all, so that who
+// finds one finds a copy that was read back.
 type Manifest struct {
 	Format        string    `json:"format"`
 	DataID        string    `json:"dataID"`
@@ -22,6 +26,11 @@ type Manifest struct {
 	ClientVersion string `json:"clientVersion"`
 	// SchemaVersion of the tenant's schema; backups of releases that did not say have FirstSchemaVersion.
 	SchemaVersion int64 `json:"schemaVersion,omitempty"`
+	// Extensions of the database as "name version"; Owners are roles that own something in the schema.
+	Extensions []string `json:"extensions,omitempty"`
+	Owners     []string `json:"owners,omitempty"`
+	// Tables whose rows pg_restore found in the backup when it was read back.
+	Tables int `json:"tables,omitempty"`
 }
 
 // FirstSchemaVersion is that of backups whose manifest does not say.

@@ -11,7 +11,6 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -19,6 +18,7 @@ import (
 	"time"
 
 	"github.com/termintreu/termintreu/internal/backup"
+	"github.com/termintreu/termintreu/internal/objectstore"
 	"github.com/termintreu/termintreu/internal/settings"
 	"github.com/termintreu/termintreu/internal/testing/s3test"
 )
@@ -30,10 +30,10 @@ const childVariable = "BACKUP_TEST_CHILD"
 const budget = 64 << 10
 
 type childInput struct {
-	Settings        settings.Backup
-	Credentials     settings.Credentials
-	Scratch, PGDump string
-	Secret          string
+	Settings                   settings.Backup
+	Credentials                settings.Credentials
+	Scratch, PGDump, PGRestore string
+	Keys                       objectstore.Keys
 }
 
 func TestMain(m *testing.M) {
@@ -53,8 +53,9 @@ func child() error {
 		return err
 	}
 	_, err := backup.Run(context.Background(), backup.Options{
-		Settings: input.Settings, Credentials: input.Credentials, Scratch: input.Scratch, PGDump: input.PGDump,
-		Keys: func(string) (string, string, error) { return input.Settings.DataID, input.Secret, nil },
+		Settings: input.Settings, Credentials: input.Credentials, Scratch: input.Scratch,
+		PGDump: input.PGDump, PGRestore: input.PGRestore,
+		Keys: func(string) (string, string, error) { return input.Keys.AccessKeyID, input.Keys.SecretAccessKey, nil },
 	})
 	return err
 }
@@ -79,12 +80,10 @@ func TestMemoryStaysWithinItsBudgetWhateverTheSize(t *testing.T) {
 func peakOf(t *testing.T, size int64) (peak int64) {
 	t.Helper()
 	tn := newTenant(t, s3test.Start(t, 3), 1)
-	program := filepath.Join(t.TempDir(), "pg_dump")
-	script := fmt.Sprintf("#!/bin/sh\n[ \"$1\" = --version ] && exec pg_dump --version\nhead -c %d /dev/urandom\n", size)
-	must(t, os.WriteFile(program, []byte(script), 0o700))
-	_, secret, err := tn.options.Keys("")
-	must(t, err)
-	input, err := json.Marshal(childInput{tn.options.Settings, tn.options.Credentials, tn.options.Scratch, program, secret})
+	tn.dumping(t, fmt.Sprintf("head -c %d /dev/urandom\n", size))
+	input, err := json.Marshal(childInput{
+		tn.options.Settings, tn.options.Credentials, tn.options.Scratch, tn.options.PGDump, tn.options.PGRestore, tn.pair().Writer,
+	})
 	must(t, err)
 	executable, err := os.Executable()
 	must(t, err)

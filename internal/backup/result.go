@@ -28,11 +28,16 @@ type Result struct {
 	// SnapshotStart in UTC, to the second; the backup period starts here. Nil when no backup was taken.
 	SnapshotStart *time.Time `json:"snapshotStart,omitempty"`
 	// Size in bytes and SHA-256 (hex) of the encrypted backup; the same at every store.
-	Size          int64         `json:"size,omitempty"`
-	SHA256        string        `json:"sha256,omitempty"`
-	ServerVersion string        `json:"serverVersion,omitempty"`
-	ClientVersion string        `json:"clientVersion,omitempty"`
-	Stores        []StoreResult `json:"stores"`
+	Size          int64  `json:"size,omitempty"`
+	SHA256        string `json:"sha256,omitempty"`
+	ServerVersion string `json:"serverVersion,omitempty"`
+	ClientVersion string `json:"clientVersion,omitempty"`
+	// Extensions of the database as "name version", and Owners of what is in the schema.
+	Extensions []string `json:"extensions,omitempty"`
+	Owners     []string `json:"owners,omitempty"`
+	// Tables whose rows pg_restore found in the backup, decrypted as it was read back from a store.
+	Tables int           `json:"tables,omitempty"`
+	Stores []StoreResult `json:"stores"`
 	// Error says in a sentence why no backup was taken.
 	Error string `json:"error,omitempty"`
 }
@@ -44,10 +49,19 @@ type StoreResult struct {
 	Copy Copy `json:"copy,omitempty"`
 	// Error is why the copy is missing, or why the first attempt failed.
 	Error objectstore.Class `json:"error,omitempty"`
+	// VersionID of the copy, as the store tells it.
+	VersionID string `json:"versionID,omitempty"`
+	// Lock says what became of the copy's lock; LockedUntil is what the store shows.
+	Lock        Locked     `json:"lock,omitempty"`
+	LockedUntil *time.Time `json:"lockedUntil,omitempty"`
 	// Expired versions that were deleted, delete markers and unfinished uploads included.
 	Expired int `json:"expired"`
 	// ExpiryError is why what is past its period could not be deleted, or not be shown to be.
 	ExpiryError objectstore.Class `json:"expiryError,omitempty"`
+	// Uncovered is the number of delete markers that hid a live backup and were taken away.
+	Uncovered int `json:"uncovered,omitempty"`
+	// Mended is the number of copies the store had lost and got again from another store.
+	Mended int `json:"mended,omitempty"`
+	// MendError is why a copy the store lacks could not be made good.
+	MendError objectstore.Class `json:"mendError,omitempty"`
 }
-
-const manifestFormat = "pg_dump custom, zstd, age"

@@ -30,8 +30,8 @@ type Options struct {
 	Keys        StoreKeys
 	// Scratch is a writable directory; the system's temporary one when empty. It never holds data of the tenant.
 	Scratch string
-	// PGDump is the program; "pg_dump" when empty.
-	PGDump string
+	// PGDump and PGRestore are the programs; "pg_dump" and "pg_restore" when empty.
+	PGDump, PGRestore string
 	// Now is the clock; time.Now when nil.
 	Now func() time.Time
 	// Timeout of one request to a store, and Patience with a store that lags; defaults when zero.
@@ -42,8 +42,13 @@ type Options struct {
 type target struct {
 	client *objectstore.Client
 	prefix string
-	// err is why the store has no good copy, nil when it has one.
-	err error
+	// lock the copy is asked to be kept under; versionID of the copy as the store told it.
+	lock      objectstore.Lock
+	versionID string
+	// err is why the store has no good copy, nil when it has one; ignored, that it has one without the lock it took.
+	err, ignored error
+	// held are the backups the store has whole, by snapshot start; for mend only.
+	held map[time.Time]bool
 	*StoreResult
 }
 
@@ -88,9 +93,8 @@ func (j *job) open(store settings.Store) (*objectstore.Client, error) {
 	})
 }
 
-// Run takes a backup to every store, reads it back, repairs what is missing, and deletes what is past its period. The
-// error is nil only when every store has its copy and nothing expired is left; the result tells the rest either way.
-// Expiry happens even when no backup could be taken: nothing outlives its period because something else is broken.
+// Run takes a backup to every store, reads it back, and repairs what is missing. The error is nil only when every store
+// has its copy; the result tells the rest either way. It deletes nothing and needs no right to.
 func Run(ctx context.Context, options Options) (Result, error) {
 	j := newJob(options)
 	backupErr := j.backup(ctx)
@@ -99,18 +103,16 @@ func Run(ctx context.Context, options Options) (Result, error) {
 		j.result.Error = backupErr.Error()[:min(len(backupErr.Error()), 1000)]
 		backupErr = fmt.Errorf("backing up %s: %w", options.Settings.DataID, backupErr)
 	}
-	return *j.result, errors.Join(backupErr, j.copyErrors(), j.expire(ctx))
-}
-
-// Expire only deletes what is past its period, for a tenant whose data is retained.
-func Expire(ctx context.Context, options Options) (Result, error) {
-	j := newJob(options)
-	return *j.result, errors.Join(j.expire(ctx))
+	return *j.result, errors.Join(backupErr, j.copyErrors())
 }
 
 // backup takes the dump. Its error means that there is no backup at all; that a store lacks its copy is copyErrors.
 func (j *job) backup(ctx context.Context) error {
 	recipients, err := ParseRecipients(j.Settings.Recipients)
+	if err != nil {
+		return err
+	}
+	proof, err := newProof(j.PGRestore, recipients)
 	if err != nil {
 		return err
 	}
@@ -121,13 +123,19 @@ func (j *job) backup(ctx context.Context) error {
 	defer d.close()
 	// Before pg_dump begins, so before its snapshot: the period ends rather early than late.
 	start := j.Now().UTC().Truncate(time.Second)
-	taken, err := j.upload(ctx, d, recipients, start)
+	if err := j.askForLocks(ctx, start); err != nil {
+		return err
+	}
+	taken, err := j.upload(ctx, d, append(recipients, proof.recipient), start)
 	if err != nil {
 		return err
 	}
 	j.result.SnapshotStart, j.result.Size, j.result.SHA256 = &start, taken.size, taken.sha256
 	j.result.ServerVersion, j.result.ClientVersion, j.schemaVersion = d.serverVersion, d.clientVersion, d.schemaVersion
-	j.verifyAll(ctx)
+	j.result.Extensions, j.result.Owners = d.extensions, d.owners
+	if err := j.verifyAll(ctx, proof); err != nil {
+		return err
+	}
 	j.repairAll(ctx)
 	return nil
 }
@@ -142,11 +150,11 @@ func (j *job) upload(ctx context.Context, d *dumper, recipients []age.Recipient,
 	var uploads []*objectstore.Upload
 	var open []*target
 	for _, t := range j.targets {
-		if t.client == nil {
+		if t.err != nil {
 			continue
 		}
 		open = append(open, t)
-		uploads = append(uploads, t.client.NewUpload(t.dumpKey(start), t.recordKey(start)))
+		uploads = append(uploads, t.client.NewUpload(t.dumpKey(start), t.recordKey(start), t.lock))
 	}
 	if len(open) == 0 {
 		return digest{}, errors.Join(errNoStore, j.copyErrors())
@@ -160,10 +168,13 @@ func (j *job) upload(ctx context.Context, d *dumper, recipients []age.Recipient,
 		return digest{}, err
 	}
 	for i, err := range f.finish() {
-		open[i].err = err
+		open[i].err, open[i].versionID = err, uploads[i].VersionID()
 	}
 	return digest{size: f.size, sha256: f.sha256()}, nil
 }
+
+// window of compression: a small one, and one block ahead, since the encoder's memory counts against our budget.
+const window = 1 << 20
 
 // pipeline dumps, compresses and encrypts into out. Its layers are closed only after pg_dump has ended well, and out
 // is completed only after them.
@@ -172,8 +183,7 @@ func pipeline(ctx context.Context, d *dumper, recipients []age.Recipient, out io
 	if err != nil {
 		return fmt.Errorf("encrypting: %w", err)
 	}
-	// A small window and one block ahead: the encoder's memory counts against our 64 MiB.
-	compressed, err := zstd.NewWriter(encrypted, zstd.WithEncoderConcurrency(2), zstd.WithWindowSize(1<<20))
+	compressed, err := zstd.NewWriter(encrypted, zstd.WithEncoderConcurrency(2), zstd.WithWindowSize(window))
 	if err != nil {
 		return fmt.Errorf("compressing: %w", err)
 	}
@@ -194,6 +204,10 @@ func (t *target) dumpKey(start time.Time) string {
 	return objectstore.Key(t.prefix, start, objectstore.KindDump)
 }
 
+func (t *target) manifestKey(start time.Time) string {
+	return objectstore.Key(t.prefix, start, objectstore.KindManifest)
+}
+
 func (t *target) recordKey(start time.Time) string {
 	return objectstore.Key(t.prefix, start, objectstore.KindUpload)
 }
@@ -207,6 +221,7 @@ func (j *job) copyErrors() error {
 			t.Error = objectstore.ClassOf(t.err)
 			t.Copy = CopyMissing
 		}
+		failures = append(failures, t.ignored)
 	}
 	return errors.Join(failures...)
 }

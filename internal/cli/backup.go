@@ -44,10 +44,11 @@ func newBackup() *cobra.Command {
 	var flags backupFlags
 	command := &cobra.Command{
 		Use:   "backup",
-		Short: "Back up one tenant to every store of its region, read it back, and delete what is past its period",
+		Short: "Back up one tenant to every store of its region and read it back",
 		Long: `Takes pg_dump of one schema, compressed and encrypted, to every store of the region at once; reads it back
-from each and compares; repairs a missing copy from another store's; deletes every version that is past the backup
-period. Prints the result as JSON. Fails when any store lacks its copy or still holds what has expired.`,
+from each and compares; decrypts what it read back with an identity that lives no longer than the run, and lets
+pg_restore list it; repairs a missing copy from another store's. Prints the result as JSON. Fails when any store lacks
+its copy, or took a lock and does not show it. It deletes nothing and needs no right to.`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			return runBackup(command, flags, backup.Run, true)
@@ -62,8 +63,12 @@ func newExpire() *cobra.Command {
 	var flags backupFlags
 	command := &cobra.Command{
 		Use:   "expire",
-		Short: "Delete the backups of one tenant that are past their period, at every store of its region",
-		Args:  cobra.NoArgs,
+		Short: "Delete the backups of one tenant that are past their period, at every store of its region, and mend copies",
+		Long: `Deletes every version that is past the backup period at every store of the region, and what killed runs left
+unfinished; takes delete markers off backups that must still be there; copies a backup that one store has lost from
+another that has it, comparing what it reads with the manifest. Prints the result as JSON. Fails when a store still
+holds what has expired or lacks a backup others have.`,
+		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			return runBackup(command, flags, backup.Expire, false)
 		},

@@ -9,16 +9,20 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/logging"
 
 	"github.com/termintreu/termintreu/internal/settings"
@@ -48,6 +52,7 @@ type Client struct {
 	config Config
 	s3     *s3.Client
 	http   *http.Client
+	clock  atomic.Pointer[time.Duration]
 
 	connection connection
 }
@@ -73,7 +78,8 @@ func New(config Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{config: config, http: &http.Client{Transport: transport}}
+	c := &Client{config: config}
+	c.http = &http.Client{Transport: observed{transport, &c.clock}}
 	c.connection.watch(transport)
 	c.s3 = s3.New(s3.Options{
 		BaseEndpoint: aws.String(config.Endpoint), Region: config.SigningRegion, UsePathStyle: true,
@@ -127,4 +133,47 @@ func (c *Client) Versioning(ctx context.Context) (bool, error) {
 		return false, c.wrap("reading whether versions are kept", err)
 	}
 	return output.Status == "Enabled", nil
+}
+
+// Locks tells whether the bucket can lock objects.
+func (c *Client) Locks(ctx context.Context) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.config.Timeout)
+	defer cancel()
+	output, err := c.s3.GetObjectLockConfiguration(ctx, &s3.GetObjectLockConfigurationInput{Bucket: &c.config.Bucket})
+	var api smithy.APIError
+	if errors.As(err, &api) && api.ErrorCode() == "ObjectLockConfigurationNotFoundError" {
+		return false, nil
+	}
+	if err != nil {
+		return false, c.wrap("reading whether objects can be locked", err)
+	}
+	return output.ObjectLockConfiguration != nil && output.ObjectLockConfiguration.ObjectLockEnabled == types.ObjectLockEnabledEnabled, nil
+}
+
+// Clock gives the time it is now by the store's own clock, to a second, as its last answer told. ok is false before the
+// first answer. A lock ends by this clock.
+func (c *Client) Clock() (now time.Time, ok bool) {
+	ahead := c.clock.Load()
+	if ahead == nil {
+		return time.Time{}, false
+	}
+	return time.Now().Add(*ahead), true
+}
+
+// observed is a transport that keeps how far a store's clock is ahead of this machine's.
+type observed struct {
+	http.RoundTripper
+	clock *atomic.Pointer[time.Duration]
+}
+
+func (o observed) RoundTrip(request *http.Request) (*http.Response, error) {
+	response, err := o.RoundTripper.RoundTrip(request)
+	if err != nil {
+		return nil, err
+	}
+	if date, parseErr := http.ParseTime(response.Header.Get("Date")); parseErr == nil {
+		ahead := time.Until(date)
+		o.clock.Store(&ahead)
+	}
+	return response, nil
 }

@@ -26,6 +26,13 @@ func newIdentities(t *testing.T, store *s3test.Store) objectstore.Identities {
 	return identities
 }
 
+// pair of a tenant with the same secret for both.
+func pair(dataID, secret string) objectstore.Pair {
+	p := objectstore.PairOf(dataID)
+	p.Writer.SecretAccessKey, p.Keeper.SecretAccessKey = secret, secret
+	return p
+}
+
 func as(t *testing.T, store *s3test.Store, accessKeyID, secret string) *objectstore.Client {
 	t.Helper()
 	c := config(store)
@@ -33,19 +40,19 @@ func as(t *testing.T, store *s3test.Store, accessKeyID, secret string) *objectst
 	return newClient(t, c)
 }
 
-func TestATenantsIdentityDoesAllItNeedsUnderItsOwnPrefix(t *testing.T) {
+func TestTheKeeperDoesAllItNeedsUnderItsOwnPrefix(t *testing.T) {
 	store := s3test.Start(t, 1)[0]
-	must(t, newIdentities(t, store).Ensure(t.Context(), "ta", "ta-key", "ta-secret"))
-	a := as(t, store, "ta-key", "ta-secret")
+	must(t, newIdentities(t, store).Ensure(t.Context(), "ta", pair("ta", "ta-secret")))
+	a := as(t, store, "ta", "ta-secret")
 	must(t, a.Put(t.Context(), "ta/big", "ta/record", strings.NewReader(string(content(objectstore.PartSize+1)))))
 	put(t, a, "ta/small", "content")
 	if string(get(t, a, "ta/small")) != "content" {
 		t.Error("what was read differs")
 	}
-	if found := versions(t, a, "ta/"); len(found) != 2 {
-		t.Errorf("%d versions, want 2", len(found))
+	if found := versions(t, a, "ta/"); len(found) != 3 { // with the record of the upload
+		t.Errorf("%d versions, want 3", len(found))
 	}
-	unfinished := a.NewUpload("ta/other", "ta/record")
+	unfinished := a.NewUpload("ta/other", "ta/record", objectstore.Lock{})
 	must(t, unfinished.Part(t.Context(), content(objectstore.PartSize)))
 	must(t, a.EndUpload(t.Context(), "ta/record", "ta/other"))
 	must(t, a.DeleteAll(t.Context(), "ta/"))
@@ -59,11 +66,11 @@ func TestATenantsIdentityReachesNothingOfAnother(t *testing.T) {
 	store := s3test.Start(t, 1)[0]
 	identities := newIdentities(t, store)
 	for _, dataID := range []string{"ta", "tb", "ta2"} { // ta2: a prefix that begins like ta's
-		must(t, identities.Ensure(t.Context(), dataID, dataID+"-key", dataID+"-secret"))
-		put(t, as(t, store, dataID+"-key", dataID+"-secret"), dataID+"/x", "content of "+dataID)
+		must(t, identities.Ensure(t.Context(), dataID, pair(dataID, dataID+"-secret")))
+		put(t, as(t, store, dataID, dataID+"-secret"), dataID+"/x", "content of "+dataID)
 	}
 	version := versions(t, newClient(t, config(store)), "tb/")[0].VersionID
-	bucket, own := aws.String(store.Bucket), store.As("ta-key", "ta-secret")
+	bucket, own := aws.String(store.Bucket), store.As("ta", "ta-secret")
 	list := func(prefix *string) func(context.Context) error {
 		return func(ctx context.Context) error {
 			_, plain := own.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: bucket, Prefix: prefix})
@@ -131,7 +138,7 @@ func TestATenantsIdentityReachesNothingOfAnother(t *testing.T) {
 		})
 	}
 	// A prefix of its own that climbs out of it is allowed and finds nothing: keys are no paths.
-	if found := versions(t, as(t, store, "ta-key", "ta-secret"), "ta/../tb/"); len(found) != 0 {
+	if found := versions(t, as(t, store, "ta", "ta-secret"), "ta/../tb/"); len(found) != 0 {
 		t.Errorf("%d versions were listed", len(found))
 	}
 	if left := versions(t, newClient(t, config(store)), "tb/"); len(left) != 1 {
@@ -142,14 +149,14 @@ func TestATenantsIdentityReachesNothingOfAnother(t *testing.T) {
 func TestEnsuringAgainChangesTheSecretAndNothingElse(t *testing.T) {
 	store := s3test.Start(t, 1)[0]
 	identities := newIdentities(t, store)
-	must(t, identities.Ensure(t.Context(), "ta", "ta-key", "first"))
+	must(t, identities.Ensure(t.Context(), "ta", pair("ta", "first")))
 	before := policy(t, store)
-	must(t, identities.Ensure(t.Context(), "ta", "ta-key", "second"))
+	must(t, identities.Ensure(t.Context(), "ta", pair("ta", "second")))
 	if after := policy(t, store); after != before {
 		t.Errorf("the policy changed:\n%s\n%s", before, after)
 	}
-	put(t, as(t, store, "ta-key", "second"), "ta/x", "content")
-	if err := as(t, store, "ta-key", "first").Put(t.Context(), "ta/x", "", strings.NewReader("x")); err == nil {
+	put(t, as(t, store, "ta", "second"), "ta/x", "content")
+	if err := as(t, store, "ta", "first").Put(t.Context(), "ta/x", "", strings.NewReader("x")); err == nil {
 		t.Error("the first secret still opens the store")
 	}
 }
@@ -158,15 +165,15 @@ func TestARemovedIdentityIsRefusedAndObjectsStay(t *testing.T) {
 	store := s3test.Start(t, 1)[0]
 	identities := newIdentities(t, store)
 	for _, dataID := range []string{"ta", "tb"} {
-		must(t, identities.Ensure(t.Context(), dataID, dataID+"-key", "secret"))
-		put(t, as(t, store, dataID+"-key", "secret"), dataID+"/x", "content")
+		must(t, identities.Ensure(t.Context(), dataID, pair(dataID, "secret")))
+		put(t, as(t, store, dataID, "secret"), dataID+"/x", "content")
 	}
 	must(t, identities.Remove(t.Context(), "ta"))
 	must(t, identities.Remove(t.Context(), "ta")) // again: no error
-	if _, err := as(t, store, "ta-key", "secret").Get(t.Context(), "ta/x"); err == nil {
+	if _, err := as(t, store, "ta", "secret").Get(t.Context(), "ta/x"); err == nil {
 		t.Error("the removed identity still reads")
 	}
-	get(t, as(t, store, "tb-key", "secret"), "tb/x")
+	get(t, as(t, store, "tb", "secret"), "tb/x")
 	get(t, newClient(t, config(store)), "ta/x")
 	must(t, identities.Remove(t.Context(), "tb"))
 	if _, err := store.Admin().GetBucketPolicy(t.Context(), &s3.GetBucketPolicyInput{Bucket: &store.Bucket}); err == nil {
@@ -177,12 +184,12 @@ func TestARemovedIdentityIsRefusedAndObjectsStay(t *testing.T) {
 func TestAnAccountRemovedBehindOurBackBlocksNobodyElse(t *testing.T) {
 	store := s3test.Start(t, 1)[0]
 	identities := newIdentities(t, store)
-	must(t, identities.Ensure(t.Context(), "ta", "ta-key", "secret"))
-	store.Forget(t, "ta-key")
-	must(t, identities.Ensure(t.Context(), "tb", "tb-key", "secret"))
-	put(t, as(t, store, "tb-key", "secret"), "tb/x", "content")
-	must(t, identities.Ensure(t.Context(), "ta", "ta-key", "secret"))
-	put(t, as(t, store, "ta-key", "secret"), "ta/x", "content")
+	must(t, identities.Ensure(t.Context(), "ta", pair("ta", "secret")))
+	store.Forget(t, "ta")
+	must(t, identities.Ensure(t.Context(), "tb", pair("tb", "secret")))
+	put(t, as(t, store, "tb", "secret"), "tb/x", "content")
+	must(t, identities.Ensure(t.Context(), "ta", pair("ta", "secret")))
+	put(t, as(t, store, "ta", "secret"), "ta/x", "content")
 }
 
 func TestManyIdentitiesMadeAtOnceAllWorkAndForeignStatementsStay(t *testing.T) {
@@ -197,12 +204,12 @@ func TestManyIdentitiesMadeAtOnceAllWorkAndForeignStatementsStay(t *testing.T) {
 	const tenants = 200 // more than the 4 KiB of attributes of an ext4 file can hold
 	for i := range tenants {
 		group.Go(func() error {
-			return two[i%2].Ensure(t.Context(), fmt.Sprintf("t%d", i), fmt.Sprintf("t%d-key", i), "secret")
+			return two[i%2].Ensure(t.Context(), fmt.Sprintf("t%d", i), pair(fmt.Sprintf("t%d", i), "secret"))
 		})
 	}
 	must(t, group.Wait())
 	for i := range tenants {
-		put(t, as(t, store, fmt.Sprintf("t%d-key", i), "secret"), fmt.Sprintf("t%d/x", i), "content")
+		put(t, as(t, store, fmt.Sprintf("t%d", i), "secret"), fmt.Sprintf("t%d/x", i), "content")
 	}
 	if !strings.Contains(policy(t, store), `"Others"`) {
 		t.Error("the foreign statement is gone")
@@ -212,7 +219,7 @@ func TestManyIdentitiesMadeAtOnceAllWorkAndForeignStatementsStay(t *testing.T) {
 func TestWhatWouldWidenAPolicyIsNoDataID(t *testing.T) {
 	store := s3test.Start(t, 1)[0]
 	for _, dataID := range []string{"", "*", "a/b", "a*", "..", "A", "a?"} {
-		if err := newIdentities(t, store).Ensure(t.Context(), dataID, "key", "secret"); err == nil {
+		if err := newIdentities(t, store).Ensure(t.Context(), dataID, pair("key", "secret")); err == nil {
 			t.Errorf("%q was taken", dataID)
 		}
 	}
@@ -228,7 +235,7 @@ func policy(t *testing.T, store *s3test.Store) string {
 func TestAnIdentityWhosePolicyWasRemovedOrWidenedIsSeenAndBoundAnew(t *testing.T) {
 	store := s3test.Start(t, 1)[0]
 	identities := newIdentities(t, store)
-	must(t, identities.Ensure(t.Context(), "ta", "ta-key", "ta-secret"))
+	must(t, identities.Ensure(t.Context(), "ta", pair("ta", "ta-secret")))
 	bound := func(want bool, when string) {
 		t.Helper()
 		seen, err := identities.Bound(t.Context())
@@ -241,7 +248,7 @@ func TestAnIdentityWhosePolicyWasRemovedOrWidenedIsSeenAndBoundAnew(t *testing.T
 	_, err := store.Admin().DeleteBucketPolicy(t.Context(), &s3.DeleteBucketPolicyInput{Bucket: &store.Bucket})
 	must(t, err)
 	bound(false, "without a policy")
-	must(t, identities.Ensure(t.Context(), "ta", "ta-key", "ta-secret"))
+	must(t, identities.Ensure(t.Context(), "ta", pair("ta", "ta-secret")))
 	bound(true, "when made again")
 
 	got, err := store.Admin().GetBucketPolicy(t.Context(), &s3.GetBucketPolicyInput{Bucket: &store.Bucket})

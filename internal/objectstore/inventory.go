@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// Backup is one backup that can be read: the current version, not behind a delete marker.
+// Backup is one backup that can be read: the current version, not behind a delete marker, and beside it the manifest
+// that is written only once the copy was read back and found good.
 type Backup struct {
 	SnapshotStart time.Time
 	// Size in bytes.
@@ -48,7 +49,7 @@ func (c *Client) Inventory(ctx context.Context) (map[string]Inventory, error) {
 // MarkedInventory is the inventory, in which the operator's mark does not count, and the version of the mark; empty when
 // there is none.
 func (c *Client) MarkedInventory(ctx context.Context) (inventory map[string]Inventory, mark string, err error) {
-	tenants := map[string]*Inventory{}
+	tenants := map[string]*Counter{}
 	err = c.ListVersions(ctx, "", func(v Version) error {
 		if v.Key == MarkKey {
 			mark = markOf(mark, v)
@@ -60,11 +61,11 @@ func (c *Client) MarkedInventory(ctx context.Context) (inventory map[string]Inve
 		}
 		tenant := tenants[dataID]
 		if tenant == nil {
-			tenant = &Inventory{}
+			tenant = NewCounter()
 			// The map must not keep the keys of a whole page alive.
 			tenants[strings.Clone(dataID)] = tenant
 		}
-		tenant.add(v)
+		tenant.Add(v)
 		return nil
 	})
 	if err != nil {
@@ -72,22 +73,51 @@ func (c *Client) MarkedInventory(ctx context.Context) (inventory map[string]Inve
 	}
 	inventory = make(map[string]Inventory, len(tenants))
 	for dataID, tenant := range tenants {
-		slices.SortFunc(tenant.Backups, func(a, b Backup) int { return a.SnapshotStart.Compare(b.SnapshotStart) })
-		inventory[dataID] = *tenant
+		inventory[dataID] = tenant.Inventory()
 	}
 	return inventory, mark, nil
 }
 
-func (i *Inventory) add(v Version) {
+// Counter makes an inventory of the versions of one tenant, in whatever order they come.
+type Counter struct {
+	inventory Inventory
+	dumps     map[time.Time]int64
+	described map[time.Time]bool
+}
+
+// NewCounter makes a Counter that has seen nothing.
+func NewCounter() *Counter {
+	return &Counter{dumps: map[time.Time]int64{}, described: map[time.Time]bool{}}
+}
+
+// Add counts a version.
+func (c *Counter) Add(v Version) {
+	i := &c.inventory
 	i.Versions++
 	i.Bytes += v.Size
 	if start := v.Start(); i.Oldest.IsZero() || start.Before(i.Oldest) {
 		i.Oldest = start
 	}
 	_, start, kind, ok := ParseKey(v.Key)
-	if ok && kind == KindDump && v.Latest && !v.DeleteMarker && v.Size > 0 {
-		i.Backups = append(i.Backups, Backup{SnapshotStart: start, Size: v.Size})
+	switch {
+	case !ok || !v.Latest || v.DeleteMarker || v.Size == 0:
+	case kind == KindDump:
+		c.dumps[start] = v.Size
+	case kind == KindManifest:
+		c.described[start] = true
 	}
+}
+
+// Inventory of what was counted.
+func (c *Counter) Inventory() Inventory {
+	i := c.inventory
+	for start, size := range c.dumps {
+		if c.described[start] {
+			i.Backups = append(i.Backups, Backup{SnapshotStart: start, Size: size})
+		}
+	}
+	slices.SortFunc(i.Backups, func(a, b Backup) int { return a.SnapshotStart.Compare(b.SnapshotStart) })
+	return i
 }
 
 // Start is when the period of a version began: the snapshot start its key names, or when it was written if that is

@@ -21,6 +21,7 @@ const (
 	policyVersion = "2012-10-17"
 	// Statements of ours carry these ids, so that those of others in the same policy are left alone.
 	sidObjects = "TermintreuObjects/"
+	sidDelete  = "TermintreuDelete/"
 	sidList    = "TermintreuList/"
 )
 
@@ -39,28 +40,32 @@ type policyStatement struct {
 	Condition map[string]any `json:"Condition,omitempty"`
 }
 
-// tenantStatements let one identity reach one prefix. There is no s3:DeleteObject, which only hides, and no listing of
-// unfinished uploads, which cannot be bound to a prefix.
-func tenantStatements(bucket, dataID, accessKeyID string) []policyStatement {
-	principal := map[string]any{"AWS": []string{accessKeyID}}
+// tenantStatements let a pair reach one prefix. There is no s3:DeleteObject, which only hides, and no listing of
+// unfinished uploads, which cannot be bound to a prefix. Whether the bucket locks objects is no secret, and must be
+// known before a lock is asked for.
+func tenantStatements(bucket, dataID, writer, keeper string) []policyStatement {
+	bucketARN := "arn:aws:s3:::" + bucket
+	objects := bucketARN + "/" + dataID + "/*"
+	allow := func(sid string, who, actions []string, resources ...string) policyStatement {
+		return policyStatement{
+			Sid: sid + dataID, Effect: "Allow", Principal: map[string]any{"AWS": who}, Action: actions, Resource: resources,
+		}
+	}
+	list := allow(sidList, []string{keeper}, []string{"s3:ListBucket", "s3:ListBucketVersions"}, bucketARN)
+	list.Condition = map[string]any{"StringLike": map[string]any{"s3:prefix": []string{dataID + "/*"}}}
 	return []policyStatement{
-		{
-			Sid: sidObjects + dataID, Effect: "Allow", Principal: principal,
-			Action:   []string{"s3:GetObject", "s3:PutObject", "s3:DeleteObjectVersion", "s3:AbortMultipartUpload"},
-			Resource: []string{"arn:aws:s3:::" + bucket + "/" + dataID + "/*"},
-		},
-		{
-			Sid: sidList + dataID, Effect: "Allow", Principal: principal,
-			Action:    []string{"s3:ListBucket", "s3:ListBucketVersions"},
-			Resource:  []string{"arn:aws:s3:::" + bucket},
-			Condition: map[string]any{"StringLike": map[string]any{"s3:prefix": []string{dataID + "/*"}}},
-		},
+		allow(sidObjects, []string{writer, keeper}, []string{
+			"s3:GetObject", "s3:GetObjectVersion", "s3:GetObjectRetention", "s3:PutObject", "s3:PutObjectRetention",
+			"s3:AbortMultipartUpload", "s3:GetBucketObjectLockConfiguration",
+		}, bucketARN, objects),
+		allow(sidDelete, []string{keeper}, []string{"s3:DeleteObjectVersion"}, objects),
+		list,
 	}
 }
 
-// policyEdit sets a tenant's identity; an empty one removes it.
+// policyEdit sets the access key ids of a tenant's pair; empty ones remove its statements.
 type policyEdit struct {
-	dataID, accessKeyID string
+	dataID, writer, keeper string
 }
 
 // policyWriter is the single writer of a bucket's policy. A bucket has one policy for all tenants, so edits that arrive
@@ -179,8 +184,8 @@ func (w *policyWriter) put(ctx context.Context, document *policyDocument) error 
 // set makes the document say what the edit asks, and tells whether it said otherwise.
 func (d *policyDocument) set(bucket string, edit policyEdit) (changed bool) {
 	var wanted []json.RawMessage
-	if edit.accessKeyID != "" {
-		for _, statement := range tenantStatements(bucket, edit.dataID, edit.accessKeyID) {
+	if edit.writer != "" {
+		for _, statement := range tenantStatements(bucket, edit.dataID, edit.writer, edit.keeper) {
 			raw, _ := json.Marshal(statement) // strings only: it cannot fail
 			wanted = append(wanted, raw)
 		}
@@ -188,7 +193,7 @@ func (d *policyDocument) set(bucket string, edit policyEdit) (changed bool) {
 	var present []json.RawMessage
 	others := make([]json.RawMessage, 0, len(d.Statement)+len(wanted))
 	for _, raw := range d.Statement {
-		if sid := sidOf(raw); sid == sidObjects+edit.dataID || sid == sidList+edit.dataID {
+		if kind, dataID, found := strings.Cut(sidOf(raw), "/"); found && ours[kind+"/"] && dataID == edit.dataID {
 			present = append(present, raw)
 			continue
 		}
@@ -201,19 +206,23 @@ func (d *policyDocument) set(bucket string, edit policyEdit) (changed bool) {
 	return true
 }
 
-// tenants gives the access key id our statements name, by data id.
-func (d *policyDocument) tenants() map[string]string {
-	found := map[string]string{}
+// ours are the kinds of our statements.
+var ours = map[string]bool{sidObjects: true, sidDelete: true, sidList: true}
+
+// tenants gives the access key ids our statements let at a prefix, by data id: writer and keeper, or one alone where an
+// earlier release wrote the policy.
+func (d *policyDocument) tenants() map[string][]string {
+	found := map[string][]string{}
 	for _, raw := range d.Statement {
 		var statement struct {
 			Sid       string
 			Principal struct{ AWS []string }
 		}
-		if json.Unmarshal(raw, &statement) != nil || len(statement.Principal.AWS) != 1 {
+		if json.Unmarshal(raw, &statement) != nil || len(statement.Principal.AWS) == 0 {
 			continue
 		}
-		if dataID, ours := strings.CutPrefix(statement.Sid, sidObjects); ours {
-			found[dataID] = statement.Principal.AWS[0]
+		if dataID, objects := strings.CutPrefix(statement.Sid, sidObjects); objects {
+			found[dataID] = statement.Principal.AWS
 		}
 	}
 	return found

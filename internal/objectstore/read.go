@@ -5,25 +5,78 @@ package objectstore
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 )
+
+// Info is what a store tells of one version. A lock counts only in mode COMPLIANCE: any other can be lifted.
+type Info struct {
+	VersionID string
+	// Size in bytes.
+	Size int64
+	Lock Lock
+}
+
+// Object is the content of one version.
+type Object struct {
+	io.ReadCloser
+	VersionID string
+}
 
 // Get streams the current version of an object. The error has ClassNotFound when there is none. Reading fails when the
 // store sends nothing for the client's timeout.
-func (c *Client) Get(ctx context.Context, key string) (io.ReadCloser, error) {
+func (c *Client) Get(ctx context.Context, key string) (*Object, error) {
+	return c.GetVersion(ctx, key, "")
+}
+
+// GetVersion is Get of one version; of the current one when versionID is empty.
+func (c *Client) GetVersion(ctx context.Context, key, versionID string) (*Object, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	watchdog := time.AfterFunc(c.config.Timeout, cancel)
-	output, err := c.s3.GetObject(ctx, &s3.GetObjectInput{Bucket: &c.config.Bucket, Key: &key})
+	output, err := c.s3.GetObject(ctx, &s3.GetObjectInput{Bucket: &c.config.Bucket, Key: &key, VersionId: optional(versionID)})
 	if err != nil {
 		watchdog.Stop()
 		cancel()
 		return nil, c.wrap("reading "+key, err)
 	}
-	return &body{client: c, key: key, content: output.Body, watchdog: watchdog, cancel: cancel}, nil
+	return &Object{
+		ReadCloser: &body{client: c, key: key, content: output.Body, watchdog: watchdog, cancel: cancel},
+		VersionID:  aws.ToString(output.VersionId),
+	}, nil
+}
+
+// Stat gives what the store tells of one version, or of the current one when versionID is empty, without its content.
+// It is how locks are read: the Versity gateway does not show them with the content.
+func (c *Client) Stat(ctx context.Context, key, versionID string) (Info, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.config.Timeout)
+	defer cancel()
+	output, err := c.s3.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &c.config.Bucket, Key: &key, VersionId: optional(versionID)})
+	if err != nil {
+		return Info{}, c.wrap("looking at "+key, err)
+	}
+	return Info{
+		VersionID: aws.ToString(output.VersionId), Size: aws.ToInt64(output.ContentLength),
+		Lock: lockOf(output.ObjectLockMode, output.ObjectLockRetainUntilDate),
+	}, nil
+}
+
+func lockOf(mode types.ObjectLockMode, until *time.Time) Lock {
+	if mode != types.ObjectLockModeCompliance {
+		return Lock{}
+	}
+	return Lock{Until: aws.ToTime(until)}
+}
+
+func optional(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
 }
 
 // body is the stream of an object with a timeout per read instead of one for the whole.
@@ -140,15 +193,39 @@ func (c *Client) DeleteVersion(ctx context.Context, key, versionID string) error
 
 // DeleteAll deletes every version and delete marker under a prefix for good.
 func (c *Client) DeleteAll(ctx context.Context, prefix string) error {
+	locked, err := c.DeleteUnlocked(ctx, prefix)
+	if err == nil && !locked.IsZero() {
+		err = &Error{
+			Store: c.config.Name, Class: ClassAccessDenied, action: "deleting " + prefix,
+			cause: fmt.Errorf("versions are locked until %s", locked.UTC().Format(time.RFC3339)),
+		}
+	}
+	return err
+}
+
+// DeleteUnlocked is DeleteAll, but leaves what the store has locked: nobody can delete it, and it goes with its period.
+// It gives the moment the last lock ends, zero when nothing is left.
+func (c *Client) DeleteUnlocked(ctx context.Context, prefix string) (locked time.Time, err error) {
 	// Collected first: deleting while paging lets markers point at what is gone.
 	var versions []Version
 	if err := c.ListVersions(ctx, prefix, func(v Version) error { versions = append(versions, v); return nil }); err != nil {
-		return err
+		return time.Time{}, err
 	}
 	for _, v := range versions {
-		if err := c.DeleteVersion(ctx, v.Key, v.VersionID); err != nil {
-			return err
+		err := c.DeleteVersion(ctx, v.Key, v.VersionID)
+		if err == nil {
+			continue
+		}
+		if ClassOf(err) != ClassAccessDenied || v.DeleteMarker {
+			return time.Time{}, err
+		}
+		info, statErr := c.Stat(ctx, v.Key, v.VersionID)
+		if statErr != nil || info.Lock.Until.IsZero() {
+			return time.Time{}, errors.Join(err, statErr)
+		}
+		if info.Lock.Until.After(locked) {
+			locked = info.Lock.Until
 		}
 	}
-	return nil
+	return locked, nil
 }

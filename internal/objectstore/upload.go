@@ -27,15 +27,39 @@ type Upload struct {
 	client    *Client
 	key       string
 	recordKey string
+	lock      Lock
 	id        string
+	versionID string
 	parts     []types.CompletedPart
 }
 
-// NewUpload begins an object. Nothing is sent yet. recordKey, if not empty, is where the store keeps the upload's id
-// while it is unfinished (KindUpload).
-func (c *Client) NewUpload(key, recordKey string) *Upload {
-	return &Upload{client: c, key: key, recordKey: recordKey}
+// Lock keeps everybody, the store's administrators included, from deleting a version before Until (mode COMPLIANCE).
+// The zero Lock locks nothing.
+type Lock struct{ Until time.Time }
+
+// mode and until are what S3 is asked for; nothing for the zero Lock.
+func (l Lock) mode() types.ObjectLockMode {
+	if l.Until.IsZero() {
+		return ""
+	}
+	return types.ObjectLockModeCompliance
 }
+
+func (l Lock) until() *time.Time {
+	if l.Until.IsZero() {
+		return nil
+	}
+	return &l.Until
+}
+
+// NewUpload begins an object. Nothing is sent yet. recordKey, if not empty, is where the store keeps the upload's id
+// while it is unfinished (KindUpload); whoever may delete there removes it afterwards (EndUpload).
+func (c *Client) NewUpload(key, recordKey string, lock Lock) *Upload {
+	return &Upload{client: c, key: key, recordKey: recordKey, lock: lock}
+}
+
+// VersionID of the object once Complete has returned nil, as the store tells it.
+func (u *Upload) VersionID() string { return u.versionID }
 
 // Part sends the next part: PartSize bytes, or less for the last. The slice is not kept after the call.
 func (u *Upload) Part(ctx context.Context, data []byte) error {
@@ -61,28 +85,27 @@ func (u *Upload) Part(ctx context.Context, data []byte) error {
 }
 
 // Complete makes the object readable. last is the rest of the object; an object that fits into it takes one request.
-func (u *Upload) Complete(ctx context.Context, last []byte) error {
+func (u *Upload) Complete(ctx context.Context, last []byte) (err error) {
 	if u.id == "" {
-		return u.client.PutBytes(ctx, u.key, last)
+		u.versionID, err = u.client.PutLocked(ctx, u.key, last, u.lock)
+		return err
 	}
 	if len(last) > 0 {
 		if err := u.Part(ctx, last); err != nil {
 			return err
 		}
 	}
-	err := func() error {
-		ctx, cancel := context.WithTimeout(ctx, u.client.config.Timeout)
-		defer cancel()
-		_, err := u.client.s3.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{
-			Bucket: &u.client.config.Bucket, Key: &u.key, UploadId: &u.id,
-			MultipartUpload: &types.CompletedMultipartUpload{Parts: u.parts},
-		})
-		return u.client.wrap("completing "+u.key, err)
-	}()
+	ctx, cancel := context.WithTimeout(ctx, u.client.config.Timeout)
+	defer cancel()
+	output, err := u.client.s3.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{
+		Bucket: &u.client.config.Bucket, Key: &u.key, UploadId: &u.id,
+		MultipartUpload: &types.CompletedMultipartUpload{Parts: u.parts},
+	})
 	if err != nil {
-		return err
+		return u.client.wrap("completing "+u.key, err)
 	}
-	return u.forget(ctx)
+	u.versionID = aws.ToString(output.VersionId)
+	return nil
 }
 
 // Abort removes what was sent. It is called when Part or Complete failed, or when the producer did; it goes on after
@@ -91,11 +114,7 @@ func (u *Upload) Abort(ctx context.Context) error {
 	if u.id == "" {
 		return nil
 	}
-	ctx = context.WithoutCancel(ctx)
-	if err := u.client.abort(ctx, u.key, u.id); err != nil {
-		return err
-	}
-	return u.forget(ctx)
+	return u.client.abort(context.WithoutCancel(ctx), u.key, u.id)
 }
 
 func (u *Upload) begin(ctx context.Context) error {
@@ -103,6 +122,7 @@ func (u *Upload) begin(ctx context.Context) error {
 	defer cancel()
 	output, err := u.client.s3.CreateMultipartUpload(create, &s3.CreateMultipartUploadInput{
 		Bucket: &u.client.config.Bucket, Key: &u.key, ContentType: aws.String("application/octet-stream"),
+		ObjectLockMode: u.lock.mode(), ObjectLockRetainUntilDate: u.lock.until(),
 	})
 	if err != nil {
 		return u.client.wrap("beginning "+u.key, err)
@@ -115,42 +135,53 @@ func (u *Upload) begin(ctx context.Context) error {
 	return u.client.PutBytes(ctx, u.recordKey, []byte(u.id))
 }
 
-// forget deletes the record with all its versions.
-func (u *Upload) forget(ctx context.Context) error {
-	if u.recordKey == "" {
-		return nil
-	}
-	return u.client.DeleteAll(ctx, u.recordKey)
-}
-
-// Put writes all of content, of any length, with the memory of one part. When content fails, nothing is written.
-func (c *Client) Put(ctx context.Context, key, recordKey string, content io.Reader) error {
-	upload := c.NewUpload(key, recordKey)
+// From writes all of content, of any length, with the memory of one part. When content fails, nothing is written.
+func (u *Upload) From(ctx context.Context, content io.Reader) error {
 	buffer := make([]byte, PartSize)
 	for {
 		n, err := io.ReadFull(content, buffer)
 		switch {
 		case err == nil:
-			err = upload.Part(ctx, buffer)
+			err = u.Part(ctx, buffer)
 		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-			if err = upload.Complete(ctx, buffer[:n]); err == nil {
+			if err = u.Complete(ctx, buffer[:n]); err == nil {
 				return nil
 			}
 		}
 		if err != nil {
-			return errors.Join(err, upload.Abort(ctx))
+			return errors.Join(err, u.Abort(ctx))
 		}
 	}
 }
 
+// Put writes all of content, of any length, with the memory of one part. When content fails, nothing is written.
+func (c *Client) Put(ctx context.Context, key, recordKey string, content io.Reader) error {
+	return c.NewUpload(key, recordKey, Lock{}).From(ctx, content)
+}
+
 // PutBytes writes a small object by one request.
 func (c *Client) PutBytes(ctx context.Context, key string, content []byte) error {
+	_, err := c.PutLocked(ctx, key, content, Lock{})
+	return err
+}
+
+// PutLocked writes a small object by one request, locked if lock says so, and gives its version id.
+func (c *Client) PutLocked(ctx context.Context, key string, content []byte, lock Lock) (versionID string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, c.config.Timeout)
 	defer cancel()
-	_, err := c.s3.PutObject(ctx, &s3.PutObjectInput{
+	input := &s3.PutObjectInput{
 		Bucket: &c.config.Bucket, Key: &key, Body: bytes.NewReader(content), ContentLength: aws.Int64(int64(len(content))),
-	})
-	return c.wrap("writing "+key, err)
+		ObjectLockMode: lock.mode(), ObjectLockRetainUntilDate: lock.until(),
+	}
+	if !lock.Until.IsZero() {
+		// S3 takes a lock only together with a checksum of the content.
+		input.ChecksumAlgorithm = types.ChecksumAlgorithmCrc32c
+	}
+	output, err := c.s3.PutObject(ctx, input)
+	if err != nil {
+		return "", c.wrap("writing "+key, err)
+	}
+	return aws.ToString(output.VersionId), nil
 }
 
 func (c *Client) abort(ctx context.Context, key, id string) error {

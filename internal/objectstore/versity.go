@@ -13,6 +13,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -43,24 +44,33 @@ const roleUser = "user"
 
 var errAccountExists = errors.New("the account exists")
 
-func (v *versityIdentities) Ensure(ctx context.Context, dataID, accessKeyID, secretAccessKey string) error {
+func (v *versityIdentities) Ensure(ctx context.Context, dataID string, pair Pair) error {
 	if !dataIDPattern.MatchString(dataID) {
 		return fmt.Errorf("store %s: %q is no data id", v.client.Name(), dataID)
 	}
-	if accessKeyID == "" || secretAccessKey == "" || accessKeyID == v.client.config.AccessKeyID {
-		return fmt.Errorf("store %s: the identity of %s needs an access key id and a secret of its own", v.client.Name(), dataID)
+	if pair.Writer.AccessKeyID == pair.Keeper.AccessKeyID {
+		return fmt.Errorf("store %s: writer and keeper of %s must not be one identity", v.client.Name(), dataID)
 	}
-	err := v.admin(ctx, "/create-user", nil, versityAccount{Access: accessKeyID, Secret: secretAccessKey, Role: roleUser})
-	if errors.Is(err, errAccountExists) {
-		err = v.admin(ctx, "/update-user", url.Values{"access": {accessKeyID}}, versityChange{Secret: secretAccessKey})
+	for _, keys := range []Keys{pair.Writer, pair.Keeper} {
+		if keys.AccessKeyID == "" || keys.SecretAccessKey == "" || keys.AccessKeyID == v.client.config.AccessKeyID {
+			return fmt.Errorf("store %s: an identity of %s needs an access key id and a secret of its own", v.client.Name(), dataID)
+		}
+		if err := v.account(ctx, keys); err != nil {
+			return v.client.wrap("making the identity "+keys.AccessKeyID, err)
+		}
 	}
-	if err != nil {
-		return v.client.wrap("making the identity of "+dataID, err)
-	}
-	if err := v.bind(ctx, policyEdit{dataID: dataID, accessKeyID: accessKeyID}); err != nil {
-		return fmt.Errorf("binding the identity of %s to its prefix: %w", dataID, err)
+	if err := v.bind(ctx, policyEdit{dataID, pair.Writer.AccessKeyID, pair.Keeper.AccessKeyID}); err != nil {
+		return fmt.Errorf("binding the identities of %s to its prefix: %w", dataID, err)
 	}
 	return nil
+}
+
+func (v *versityIdentities) account(ctx context.Context, keys Keys) error {
+	err := v.admin(ctx, "/create-user", nil, versityAccount{Access: keys.AccessKeyID, Secret: keys.SecretAccessKey, Role: roleUser})
+	if errors.Is(err, errAccountExists) {
+		return v.admin(ctx, "/update-user", url.Values{"access": {keys.AccessKeyID}}, versityChange{Secret: keys.SecretAccessKey})
+	}
+	return err
 }
 
 // bind edits the policy. The gateway refuses a policy that names any account it does not know, so accounts that were
@@ -89,8 +99,8 @@ func (v *versityIdentities) dropUnknown(ctx context.Context) (int, error) {
 		return 0, err
 	}
 	dropped := 0
-	for dataID, accessKeyID := range document.tenants() {
-		if !known[accessKeyID] {
+	for dataID, pair := range document.tenants() {
+		if slices.ContainsFunc(pair, func(accessKeyID string) bool { return !known[accessKeyID] }) {
 			document.set(v.client.config.Bucket, policyEdit{dataID: dataID})
 			dropped++
 		}
@@ -112,20 +122,24 @@ func (v *versityIdentities) Bound(ctx context.Context) (map[string]bool, error) 
 		return nil, err
 	}
 	bound := map[string]bool{}
-	for dataID, accessKeyID := range document.tenants() {
-		widened := document.set(v.client.config.Bucket, policyEdit{dataID: dataID, accessKeyID: accessKeyID})
-		bound[dataID] = known[accessKeyID] && !widened
+	for dataID, pair := range document.tenants() {
+		if len(pair) != 2 || !known[pair[0]] || !known[pair[1]] {
+			bound[dataID] = false
+			continue
+		}
+		widened := document.set(v.client.config.Bucket, policyEdit{dataID, pair[0], pair[1]})
+		bound[dataID] = !widened
 	}
 	return bound, nil
 }
 
-// Remove deletes the account before its statement: cut off at once, and the statement still names it to a retry.
+// Remove deletes the accounts before their statements: cut off at once, and the statements still name them to a retry.
 func (v *versityIdentities) Remove(ctx context.Context, dataID string) error {
 	document, err := v.policy.read(ctx)
 	if err != nil {
 		return err
 	}
-	accessKeyID, found := document.tenants()[dataID]
+	pair, found := document.tenants()[dataID]
 	if !found {
 		return nil
 	}
@@ -133,9 +147,12 @@ func (v *versityIdentities) Remove(ctx context.Context, dataID string) error {
 	if err != nil {
 		return err
 	}
-	if known[accessKeyID] {
+	for _, accessKeyID := range pair {
+		if !known[accessKeyID] {
+			continue
+		}
 		if err := v.admin(ctx, "/delete-user", url.Values{"access": {accessKeyID}}, nil); err != nil {
-			return v.client.wrap("removing the identity of "+dataID, err)
+			return v.client.wrap("removing the identity "+accessKeyID, err)
 		}
 	}
 	if err := v.bind(ctx, policyEdit{dataID: dataID}); err != nil {

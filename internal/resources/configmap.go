@@ -25,7 +25,7 @@ func RetentionConfigMap(p *plan.Plan) *coreac.ConfigMapApplyConfiguration {
 		WithData(document(p.Purge.Settings))
 }
 
-// BackupConfigMap holds the settings of backup and expiry.
+// BackupConfigMap holds the settings of backup and expiry, who share them.
 func BackupConfigMap(p *plan.Plan) *coreac.ConfigMapApplyConfiguration {
 	return coreac.ConfigMap(BackupName(p), p.Region.PlatformNamespace).
 		WithLabels(Labels(p, ComponentBackup)).WithAnnotations(backlink(p)).

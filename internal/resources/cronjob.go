@@ -3,6 +3,8 @@
 package resources
 
 import (
+	"path"
+
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -34,10 +36,15 @@ func RetentionCronJob(p *plan.Plan) *batchac.CronJobApplyConfiguration {
 		jobPod(p, RetentionName(p), requirements("10m", "32Mi", "96Mi"), container(p, "retain", "retain")))
 }
 
-// BackupCronJob backs up and expires. Once the tenant is gone and its data retained, it only expires: what nobody
-// adds to needs no further copies.
-func BackupCronJob(p *plan.Plan, retained bool) *batchac.CronJobApplyConfiguration {
-	return cronJob(p, ComponentBackup, BackupName(p), p.Backup.Schedule, p.Backup.TimeZone, backupLimits, backupPod(p, retained))
+// BackupCronJob takes backups. What talks to the database can make no backup go: it holds the writer's keys alone.
+func BackupCronJob(p *plan.Plan) *batchac.CronJobApplyConfiguration {
+	return cronJob(p, ComponentBackup, BackupName(p), p.Backup.Schedule, p.Backup.TimeZone, backupLimits, backupPod(p))
+}
+
+// ExpiryCronJob deletes what is past its period and mends what stores lost, as often as backups are taken. It reaches
+// no database, and outlives the tenant until the last backup is gone (invariant 4).
+func ExpiryCronJob(p *plan.Plan) *batchac.CronJobApplyConfiguration {
+	return cronJob(p, ComponentExpiry, ExpiryName(p), p.Backup.Schedule, p.Backup.TimeZone, backupLimits, expiryPod(p))
 }
 
 // InitialBackupJob makes the first backup at once, from the same template as the scheduled ones. A Job's template
@@ -45,7 +52,7 @@ func BackupCronJob(p *plan.Plan, retained bool) *batchac.CronJobApplyConfigurati
 func InitialBackupJob(p *plan.Plan) *batchac.JobApplyConfiguration {
 	return batchac.Job(InitialBackupName(p), p.Region.PlatformNamespace).
 		WithLabels(Labels(p, ComponentBackup)).WithAnnotations(backlink(p)).
-		WithSpec(jobSpec(p, ComponentBackup, backupLimits, backupPod(p, false)))
+		WithSpec(jobSpec(p, ComponentBackup, backupLimits, backupPod(p)))
 }
 
 func cronJob(p *plan.Plan, component Component, name, schedule, zone string, l limits, pod *coreac.PodSpecApplyConfiguration) *batchac.CronJobApplyConfiguration {
@@ -74,26 +81,39 @@ func jobSpec(p *plan.Plan, component Component, l limits, pod *coreac.PodSpecApp
 			WithLabels(Labels(p, component)).WithAnnotations(backlink(p)).WithSpec(pod))
 }
 
-func backupPod(p *plan.Plan, retained bool) *coreac.PodSpecApplyConfiguration {
-	command := "backup"
-	if retained {
-		command = "expire"
-	}
+func backupPod(p *plan.Plan) *coreac.PodSpecApplyConfiguration {
+	return jobPod(p, BackupName(p), requirements("20m", "64Mi", "256Mi"),
+		container(p, "backup", "backup").WithVolumeMounts(mount(volumeStores, settings.StoresDir))).
+		WithVolumes(storesVolume(p, BackupName(p)))
+}
+
+func expiryPod(p *plan.Plan) *coreac.PodSpecApplyConfiguration {
+	c := bareContainer(p, "expire", "expire").
+		WithVolumeMounts(mount(volumeSettings, path.Dir(settings.File)), scratchMount(), mount(volumeStores, settings.StoresDir)).
+		WithResources(requirements("10m", "48Mi", "128Mi"))
+	return jobPodSpec(p).WithContainers(c).
+		WithVolumes(settingsVolume(BackupName(p)), scratchVolume(resource.MustParse("16Mi")), storesVolume(p, ExpiryName(p)))
+}
+
+// storesVolume mounts the keys a Secret holds for every store of the plan.
+func storesVolume(p *plan.Plan, secret string) *coreac.VolumeApplyConfiguration {
 	var keys []string
 	for _, store := range p.Backup.Stores {
-		id, secret := settings.StoreKeys(store.Name)
-		keys = append(keys, id, secret)
+		id, key := settings.StoreKeys(store.Name)
+		keys = append(keys, id, key)
 	}
-	return jobPod(p, BackupName(p), requirements("20m", "64Mi", "256Mi"),
-		container(p, command, command).WithVolumeMounts(mount(volumeStores, settings.StoresDir))).
-		WithVolumes(secretVolume(volumeStores, BackupName(p), keys...))
+	return secretVolume(volumeStores, secret, keys...)
 }
 
 func jobPod(p *plan.Plan, name string, r *coreac.ResourceRequirementsApplyConfiguration, c *coreac.ContainerApplyConfiguration) *coreac.PodSpecApplyConfiguration {
+	return jobPodSpec(p).
+		WithContainers(c.WithResources(r)).
+		WithVolumes(volumes(name, resource.MustParse("32Mi"))...)
+}
+
+func jobPodSpec(p *plan.Plan) *coreac.PodSpecApplyConfiguration {
 	return podSpec(p).
 		WithServiceAccountName(JobsServiceAccount).
 		WithRestartPolicy(corev1.RestartPolicyNever).
-		WithTerminationGracePeriodSeconds(30).
-		WithContainers(c.WithResources(r)).
-		WithVolumes(volumes(name, resource.MustParse("32Mi"))...)
+		WithTerminationGracePeriodSeconds(30)
 }

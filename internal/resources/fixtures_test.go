@@ -7,6 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/termintreu/termintreu/api/v1alpha1"
+	"github.com/termintreu/termintreu/internal/objectstore"
 	"github.com/termintreu/termintreu/internal/plan"
 	"github.com/termintreu/termintreu/internal/resources"
 	"github.com/termintreu/termintreu/internal/settings"
@@ -71,10 +72,14 @@ func credentials() resources.Credentials {
 		Instance:  settings.Credentials{Username: "tabcdefghijklmno_app_a", Password: "instance-password"},
 		Retention: settings.Credentials{Username: "tabcdefghijklmno_retention", Password: "retention-password"},
 		Backup:    settings.Credentials{Username: "tabcdefghijklmno_backup", Password: "backup-password"},
-		Stores: map[string]resources.StoreKeys{
-			"bern": {AccessKeyID: "bern-id", SecretAccessKey: "bern-secret"},
-			"zug":  {AccessKeyID: "zug-id", SecretAccessKey: "zug-secret"},
-		},
+		Stores:    map[string]objectstore.Pair{"bern": pair("bern"), "zug": pair("zug")},
+	}
+}
+
+func pair(store string) objectstore.Pair {
+	return objectstore.Pair{
+		Writer: objectstore.Keys{AccessKeyID: store + "-writer", SecretAccessKey: store + "-writes"},
+		Keeper: objectstore.Keys{AccessKeyID: store + "-keeper", SecretAccessKey: store + "-keeps"},
 	}
 }
 

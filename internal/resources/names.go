@@ -49,8 +49,10 @@ const (
 	ComponentInstance Component = "instance"
 	// ComponentRetention purges, in the platform namespace.
 	ComponentRetention Component = "retention"
-	// ComponentBackup backs up and expires, in the platform namespace.
+	// ComponentBackup backs up, in the platform namespace.
 	ComponentBackup Component = "backup"
+	// ComponentExpiry expires backups and mends copies, in the platform namespace.
+	ComponentExpiry Component = "expiry"
 	// ComponentJobs is what the jobs of all tenants share, in the platform namespace.
 	ComponentJobs Component = "jobs"
 )
@@ -79,6 +81,9 @@ func RetentionName(p *plan.Plan) string { return p.DataID + "-retention" }
 
 // BackupName names every object of the backup in the platform namespace.
 func BackupName(p *plan.Plan) string { return p.DataID + "-backup" }
+
+// ExpiryName names every object of expiry in the platform namespace; it shares the backup's settings.
+func ExpiryName(p *plan.Plan) string { return p.DataID + "-expiry" }
 
 // InitialBackupName names the Job that makes the first backup, so that nobody waits for the schedule to be safe.
 func InitialBackupName(p *plan.Plan) string { return p.DataID + "-backup-initial" }

@@ -38,21 +38,35 @@ var (
 // Objects are all objects that must exist for a served tenant, in the order of applying: what pods need comes before
 // the pods, and the purge before the site, so that nothing is stored that nobody would delete.
 func Objects(p *plan.Plan, credentials Credentials) []Object {
-	return append(PlatformObjects(p, credentials, false), InstanceObjects(p, credentials)...)
+	return append(PlatformObjects(p, credentials), InstanceObjects(p, credentials)...)
 }
 
-// PlatformObjects are those in the platform namespace. They outlive the BookingTenant: with retained set, the purge
-// goes on and backups are only expired.
-func PlatformObjects(p *plan.Plan, credentials Credentials, retained bool) []Object {
+// PlatformObjects are those in the platform namespace. They outlive the BookingTenant.
+func PlatformObjects(p *plan.Plan, credentials Credentials) []Object {
+	namespace := p.Region.PlatformNamespace
+	return append(RetainedObjects(p, credentials),
+		object(gvkSecret, namespace, BackupName(p), BackupSecret(p, credentials)),
+		object(gvkCronJob, namespace, BackupName(p), BackupCronJob(p)),
+	)
+}
+
+// RetainedObjects are those that go on once the tenant is gone and its data kept: purge and expiry.
+func RetainedObjects(p *plan.Plan, credentials Credentials) []Object {
 	namespace := p.Region.PlatformNamespace
 	return []Object{
 		object(gvkSecret, namespace, RetentionName(p), RetentionSecret(p, credentials.Retention)),
 		object(gvkConfigMap, namespace, RetentionName(p), RetentionConfigMap(p)),
 		object(gvkCronJob, namespace, RetentionName(p), RetentionCronJob(p)),
-		object(gvkSecret, namespace, BackupName(p), BackupSecret(p, credentials)),
 		object(gvkConfigMap, namespace, BackupName(p), BackupConfigMap(p)),
-		object(gvkCronJob, namespace, BackupName(p), BackupCronJob(p, retained)),
+		object(gvkSecret, namespace, ExpiryName(p), ExpirySecret(p, credentials)),
+		object(gvkCronJob, namespace, ExpiryName(p), ExpiryCronJob(p)),
 	}
+}
+
+// RetiredObjects must not exist once the data is only kept: nobody adds to it, so nothing further is copied.
+func RetiredObjects(p *plan.Plan) []Object {
+	namespace := p.Region.PlatformNamespace
+	return []Object{object(gvkCronJob, namespace, BackupName(p), nil), object(gvkSecret, namespace, BackupName(p), nil)}
 }
 
 // InstanceObjects are those in the tenant's namespace; the garbage collector removes them with the BookingTenant.

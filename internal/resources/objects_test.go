@@ -21,7 +21,7 @@ func TestObjectsAreAsAReviewerApprovedThem(t *testing.T) {
 	for name, objects := range map[string][]resources.Object{
 		"served":   resources.Objects(servedPlan(), credentials()),
 		"plain":    resources.Objects(plainPlan(), credentials()),
-		"retained": resources.PlatformObjects(servedPlan(), credentials(), true),
+		"retained": resources.RetainedObjects(servedPlan(), credentials()),
 		"region":   resources.RegionObjects(resources.PlanRegion(region())),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -100,7 +100,7 @@ func TestTheTenantsNamespaceHoldsTheAppCredentialsOnly(t *testing.T) {
 		if o.Namespace != "basel" {
 			t.Errorf("%s lies in %s", o.GVK.Kind, o.Namespace)
 		}
-		for _, secret := range []string{"retention-password", "backup-password", "zug-secret"} {
+		for _, secret := range []string{"retention-password", "backup-password", "zug-writes", "zug-keeps"} {
 			if strings.Contains(string(raw), secret) || strings.Contains(string(raw), base64Of(secret)) {
 				t.Errorf("%s holds the %s", o.GVK.Kind, secret)
 			}
@@ -110,7 +110,7 @@ func TestTheTenantsNamespaceHoldsTheAppCredentialsOnly(t *testing.T) {
 
 // Invariant 4: the jobs outlive the tenant's namespace, so nothing of them may be owned by something in it.
 func TestJobsHaveNoOwnerButSayWhomTheyServe(t *testing.T) {
-	for _, o := range resources.PlatformObjects(servedPlan(), credentials(), false) {
+	for _, o := range resources.PlatformObjects(servedPlan(), credentials()) {
 		raw, err := yaml.Marshal(o.Config)
 		if err != nil {
 			t.Fatal(err)

@@ -49,19 +49,21 @@ func nodeAffinity(p *plan.Plan) *coreac.NodeAffinityApplyConfiguration {
 				WithOperator(corev1.NodeSelectorOpIn).WithValues(p.Region.NodeValues...))))
 }
 
-// container runs one command of the image.
+// container runs one command of the image that uses the tenant's database.
 func container(p *plan.Plan, name, command string) *coreac.ContainerApplyConfiguration {
+	return bareContainer(p, name, command).WithVolumeMounts(
+		mount(volumeSettings, path.Dir(settings.File)), mount(volumeDatabase, settings.DatabaseDir), scratchMount())
+}
+
+// bareContainer runs one command of the image, with nothing mounted.
+func bareContainer(p *plan.Plan, name, command string) *coreac.ContainerApplyConfiguration {
 	c := coreac.Container().WithName(name).WithImage(p.Image).
 		WithCommand(Executable, command).
 		WithTerminationMessagePolicy(corev1.TerminationMessageFallbackToLogsOnError).
 		WithSecurityContext(coreac.SecurityContext().
 			WithAllowPrivilegeEscalation(false).
 			WithReadOnlyRootFilesystem(true).
-			WithCapabilities(coreac.Capabilities().WithDrop("ALL"))).
-		WithVolumeMounts(
-			mount(volumeSettings, path.Dir(settings.File)),
-			mount(volumeDatabase, settings.DatabaseDir),
-			coreac.VolumeMount().WithName(volumeScratch).WithMountPath(settings.ScratchDir))
+			WithCapabilities(coreac.Capabilities().WithDrop("ALL")))
 	if p.ImagePullPolicy != "" {
 		c.WithImagePullPolicy(p.ImagePullPolicy)
 	}
@@ -72,14 +74,25 @@ func mount(volume, at string) *coreac.VolumeMountApplyConfiguration {
 	return coreac.VolumeMount().WithName(volume).WithMountPath(at).WithReadOnly(true)
 }
 
-// volumes of every pod. Scratch lies in memory: what a request spills there is gone with the pod, not left on a disk.
+func scratchMount() *coreac.VolumeMountApplyConfiguration {
+	return coreac.VolumeMount().WithName(volumeScratch).WithMountPath(settings.ScratchDir)
+}
+
+// volumes of every pod that uses the database.
 func volumes(name string, scratch resource.Quantity) []*coreac.VolumeApplyConfiguration {
 	return []*coreac.VolumeApplyConfiguration{
-		coreac.Volume().WithName(volumeSettings).WithConfigMap(coreac.ConfigMapVolumeSource().WithName(name)),
-		secretVolume(volumeDatabase, name, settings.UsernameKey, settings.PasswordKey),
-		coreac.Volume().WithName(volumeScratch).WithEmptyDir(coreac.EmptyDirVolumeSource().
-			WithMedium(corev1.StorageMediumMemory).WithSizeLimit(scratch)),
+		settingsVolume(name), secretVolume(volumeDatabase, name, settings.UsernameKey, settings.PasswordKey), scratchVolume(scratch),
 	}
+}
+
+func settingsVolume(configMap string) *coreac.VolumeApplyConfiguration {
+	return coreac.Volume().WithName(volumeSettings).WithConfigMap(coreac.ConfigMapVolumeSource().WithName(configMap))
+}
+
+// scratchVolume lies in memory: what a request spills there is gone with the pod, not left on a disk.
+func scratchVolume(size resource.Quantity) *coreac.VolumeApplyConfiguration {
+	return coreac.Volume().WithName(volumeScratch).WithEmptyDir(coreac.EmptyDirVolumeSource().
+		WithMedium(corev1.StorageMediumMemory).WithSizeLimit(size))
 }
 
 // secretVolume mounts the named keys; a pod waits until the Secret has all of them.

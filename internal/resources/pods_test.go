@@ -27,7 +27,7 @@ func podTemplates(t *testing.T) map[string]corev1.PodTemplateSpec {
 	convert(t, resources.Deployment(p), &deployment)
 	templates["instance"] = deployment.Spec.Template
 	for name, config := range map[string]any{
-		"purge": resources.RetentionCronJob(p), "backup": resources.BackupCronJob(p, false), "expiry": resources.BackupCronJob(p, true),
+		"purge": resources.RetentionCronJob(p), "backup": resources.BackupCronJob(p), "expiry": resources.ExpiryCronJob(p),
 	} {
 		var cron batchv1.CronJob
 		convert(t, config, &cron)
@@ -101,7 +101,7 @@ func TestNoPodCanReachTheAPIServerOrWriteToDisk(t *testing.T) {
 
 func TestAJobEndsInTimeAndNeverRunsBesideItself(t *testing.T) {
 	p := servedPlan()
-	for name, config := range map[string]any{"purge": resources.RetentionCronJob(p), "backup": resources.BackupCronJob(p, false)} {
+	for name, config := range map[string]any{"purge": resources.RetentionCronJob(p), "backup": resources.BackupCronJob(p), "expiry": resources.ExpiryCronJob(p)} {
 		var cron batchv1.CronJob
 		convert(t, config, &cron)
 		job := cron.Spec.JobTemplate.Spec

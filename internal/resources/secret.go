@@ -8,12 +8,10 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	coreac "k8s.io/client-go/applyconfigurations/core/v1"
 
+	"github.com/termintreu/termintreu/internal/objectstore"
 	"github.com/termintreu/termintreu/internal/plan"
 	"github.com/termintreu/termintreu/internal/settings"
 )
-
-// StoreKeys are the credentials of the tenant's own identity at one store.
-type StoreKeys struct{ AccessKeyID, SecretAccessKey string }
 
 // Credentials are everything secret a tenant's objects carry.
 type Credentials struct {
@@ -22,7 +20,7 @@ type Credentials struct {
 	Retention settings.Credentials
 	Backup    settings.Credentials
 	// Stores by store name.
-	Stores map[string]StoreKeys
+	Stores map[string]objectstore.Pair
 }
 
 // InstanceSecret holds the app role's credentials. It is the only Secret in the tenant's namespace, so its readers
@@ -40,17 +38,31 @@ func RetentionSecret(p *plan.Plan, credentials settings.Credentials) *coreac.Sec
 		WithType(corev1.SecretTypeOpaque).WithData(login(credentials))
 }
 
-// BackupSecret holds the backup role's credentials and, per store of the plan, those of the tenant's identity there.
+// BackupSecret holds the backup role's credentials and, per store of the plan, those of the tenant's writer there.
 func BackupSecret(p *plan.Plan, credentials Credentials) *coreac.SecretApplyConfiguration {
 	data := login(credentials.Backup)
 	for _, store := range p.Backup.Stores {
-		id, secret := settings.StoreKeys(store.Name)
-		keys := credentials.Stores[store.Name]
-		data[id], data[secret] = []byte(keys.AccessKeyID), []byte(keys.SecretAccessKey)
+		addKeys(data, store.Name, credentials.Stores[store.Name].Writer)
 	}
 	return coreac.Secret(BackupName(p), p.Region.PlatformNamespace).
 		WithLabels(Labels(p, ComponentBackup)).WithAnnotations(backlink(p)).
 		WithType(corev1.SecretTypeOpaque).WithData(data)
+}
+
+// ExpirySecret holds, per store of the plan, the credentials of the tenant's keeper there, and nothing of the database.
+func ExpirySecret(p *plan.Plan, credentials Credentials) *coreac.SecretApplyConfiguration {
+	data := map[string][]byte{}
+	for _, store := range p.Backup.Stores {
+		addKeys(data, store.Name, credentials.Stores[store.Name].Keeper)
+	}
+	return coreac.Secret(ExpiryName(p), p.Region.PlatformNamespace).
+		WithLabels(Labels(p, ComponentExpiry)).WithAnnotations(backlink(p)).
+		WithType(corev1.SecretTypeOpaque).WithData(data)
+}
+
+func addKeys(data map[string][]byte, store string, keys objectstore.Keys) {
+	id, secret := settings.StoreKeys(store)
+	data[id], data[secret] = []byte(keys.AccessKeyID), []byte(keys.SecretAccessKey)
 }
 
 func login(c settings.Credentials) map[string][]byte {
@@ -68,14 +80,4 @@ func LoginOf(secret *corev1.Secret) (settings.Credentials, error) {
 	return settings.Credentials{
 		Username: string(secret.Data[settings.UsernameKey]), Password: string(secret.Data[settings.PasswordKey]),
 	}, nil
-}
-
-// StoreKeysOf reads the credentials of one store back from a live backup Secret.
-func StoreKeysOf(secret *corev1.Secret, store string) (StoreKeys, error) {
-	id, key := settings.StoreKeys(store)
-	keys := StoreKeys{AccessKeyID: string(secret.Data[id]), SecretAccessKey: string(secret.Data[key])}
-	if keys.AccessKeyID == "" || keys.SecretAccessKey == "" {
-		return StoreKeys{}, fmt.Errorf("secret %s/%s has no credentials for store %s", secret.Namespace, secret.Name, store)
-	}
-	return keys, nil
 }

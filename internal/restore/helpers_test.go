@@ -74,7 +74,9 @@ func newWorld(t *testing.T, stores int) *world {
 	for _, store := range w.stores {
 		identities, err := objectstore.NewIdentities(v1alpha1.IdentityProviderVersityGateway, w.storeAdmin(store))
 		must(t, err)
-		must(t, identities.Ensure(t.Context(), w.tenant.DataID, w.tenant.DataID, "secret of "+w.tenant.DataID))
+		pair := objectstore.PairOf(w.tenant.DataID)
+		pair.Writer.SecretAccessKey, pair.Keeper.SecretAccessKey = "never used", "secret of "+w.tenant.DataID
+		must(t, identities.Ensure(t.Context(), w.tenant.DataID, pair))
 	}
 	return w
 }

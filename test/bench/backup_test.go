@@ -77,10 +77,10 @@ func newBackupBench(tb testing.TB, server *pgtest.Server, stores []*s3test.Store
 	}
 	files := map[string]string{settings.UsernameKey: user, settings.PasswordKey: tenant.Backup}
 	for i, maker := range identitiesOf(tb, stores) {
-		store, secret := stores[i], rand.Text()
-		must(tb, maker.Ensure(tb.Context(), tenant.DataID, tenant.DataID, secret))
+		store, pair := stores[i], pairOf(tenant.DataID)
+		must(tb, maker.Ensure(tb.Context(), tenant.DataID, pair))
 		idKey, secretKey := settings.StoreKeys(store.Name)
-		files[idKey], files[secretKey] = tenant.DataID, secret
+		files[idKey], files[secretKey] = pair.Writer.AccessKeyID, pair.Writer.SecretAccessKey
 		document.Stores = append(document.Stores, settings.Store{
 			Name: store.Name, Endpoint: store.Endpoint, Bucket: store.Bucket, SigningRegion: s3test.Region, CABundle: store.CABundle, Prefix: tenant.DataID + "/",
 		})
@@ -140,6 +140,13 @@ func (b *backupBench) pipe(tb testing.TB) {
 	if output, err := shell.CombinedOutput(); err != nil {
 		tb.Fatalf("%v\n%s", errors.Join(err, tb.Context().Err()), output)
 	}
+}
+
+// pairOf draws the identities of a tenant.
+func pairOf(dataID string) objectstore.Pair {
+	pair := objectstore.PairOf(dataID)
+	pair.Writer.SecretAccessKey, pair.Keeper.SecretAccessKey = rand.Text()+rand.Text(), rand.Text()+rand.Text()
+	return pair
 }
 
 // identitiesOf gives the maker of identities of each store.

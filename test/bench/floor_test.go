@@ -22,6 +22,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/termintreu/termintreu/api/v1alpha1"
+	"github.com/termintreu/termintreu/internal/objectstore"
 	"github.com/termintreu/termintreu/internal/plan"
 	"github.com/termintreu/termintreu/internal/postgres"
 	"github.com/termintreu/termintreu/internal/resources"
@@ -78,10 +79,10 @@ func (c *cluster) objectsOf(tb testing.TB, tenant *v1alpha1.BookingTenant) []run
 		Instance:  settings.Credentials{Username: roles.AppA, Password: rand.Text()},
 		Retention: settings.Credentials{Username: roles.Retention, Password: rand.Text()},
 		Backup:    settings.Credentials{Username: roles.Backup, Password: rand.Text()},
-		Stores:    map[string]resources.StoreKeys{},
+		Stores:    map[string]objectstore.Pair{},
 	}
 	for _, store := range p.Backup.Stores {
-		creds.Stores[store.Name] = resources.StoreKeys{AccessKeyID: p.DataID, SecretAccessKey: rand.Text() + rand.Text()}
+		creds.Stores[store.Name] = pairOf(p.DataID)
 	}
 	var objects []runtime.ApplyConfiguration
 	for _, object := range resources.Objects(p, creds) {

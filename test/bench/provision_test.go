@@ -4,7 +4,6 @@ package bench
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 	"maps"
 	"os"
@@ -207,7 +206,7 @@ func tellIdentities(tb testing.TB, report *Report, n int) {
 		must(tb, each(tb.Context(), n, func(ctx context.Context, i int) error {
 			dataID := plan.DataID(types.UID("identity-" + strconv.Itoa(i)))
 			for _, maker := range makers {
-				if err := maker.Ensure(ctx, dataID, dataID, rand.Text()); err != nil {
+				if err := maker.Ensure(ctx, dataID, pairOf(dataID)); err != nil {
 					return err
 				}
 			}

@@ -78,10 +78,13 @@ var _ = Describe("A scheduled backup", func() {
 		}).WithContext(ctx).WithTimeout(6 * time.Minute).Should(Succeed())
 		DeferCleanup(func(ctx SpecContext) {
 			suspend(ctx, tenant, "backup", false)
+			suspend(ctx, tenant, "expiry", false)
 			settled(ctx, fastLane)
 		})
-		suspend(ctx, tenant, "backup", true)
-		Eventually(func() []corev1.ObjectReference { return cronJob(ctx, tenant, "backup").Status.Active }).WithContext(ctx).Should(BeEmpty())
+		for _, job := range []string{"backup", "expiry"} {
+			suspend(ctx, tenant, job, true)
+			Eventually(func() []corev1.ObjectReference { return cronJob(ctx, tenant, job).Status.Active }).WithContext(ctx).Should(BeEmpty())
+		}
 		objects, bucket := storeOf(store)
 		_, err := objects.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &bucket, Key: &key})
 		Expect(err).NotTo(HaveOccurred())
@@ -93,6 +96,7 @@ var _ = Describe("A scheduled backup", func() {
 		eventually(ctx, fastLane, v1alpha1.ConditionCompliant, metav1.ConditionFalse, store)
 
 		suspend(ctx, tenant, "backup", false)
+		suspend(ctx, tenant, "expiry", false)
 		start = time.Now()
 		settled(ctx, fastLane)
 		noticed("from the schedule going on to Compliant=True", start)

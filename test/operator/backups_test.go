@@ -97,11 +97,13 @@ var _ = Describe("Backups", func() {
 // copyBackup does what a person would do to mend a store that lacks a copy.
 func (w *world) copyBackup(ctx context.Context, tenant *v1alpha1.BookingTenant, start time.Time, from, to string) {
 	GinkgoHelper()
-	key := objectstore.Key(dataIDOf(tenant)+"/", start, objectstore.KindDump)
-	body, err := w.storeAdmin(from).Get(ctx, key)
-	Expect(err).NotTo(HaveOccurred())
-	content, err := io.ReadAll(body)
-	Expect(err).NotTo(HaveOccurred())
-	Expect(body.Close()).To(Succeed())
-	Expect(w.storeAdmin(to).PutBytes(ctx, key, content)).To(Succeed())
+	for _, kind := range []objectstore.Kind{objectstore.KindDump, objectstore.KindManifest} {
+		key := objectstore.Key(dataIDOf(tenant)+"/", start, kind)
+		body, err := w.storeAdmin(from).Get(ctx, key)
+		Expect(err).NotTo(HaveOccurred())
+		content, err := io.ReadAll(body)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(body.Close()).To(Succeed())
+		Expect(w.storeAdmin(to).PutBytes(ctx, key, content)).To(Succeed())
+	}
 }

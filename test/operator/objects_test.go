@@ -24,9 +24,9 @@ import (
 // wholeTenant is every object of a tenant with two replicas, a host and no backup yet.
 var wholeTenant = []string{
 	"ConfigMap DATA-backup", "ConfigMap DATA-retention", "ConfigMap site-booking",
-	"CronJob DATA-backup", "CronJob DATA-retention",
+	"CronJob DATA-backup", "CronJob DATA-expiry", "CronJob DATA-retention",
 	"Deployment site-booking", "Ingress site-booking", "Job DATA-backup-initial", "NetworkPolicy site-booking",
-	"PodDisruptionBudget site-booking", "Secret DATA-backup", "Secret DATA-retention", "Secret site-booking",
+	"PodDisruptionBudget site-booking", "Secret DATA-backup", "Secret DATA-expiry", "Secret DATA-retention", "Secret site-booking",
 	"Service site-booking", "ServiceAccount site-booking",
 }
 

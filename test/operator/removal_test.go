@@ -39,7 +39,8 @@ var _ = Describe("Removing a tenant", func() {
 		Expect(w.login(ctx, dataIDOf(tenant), instance.Data)).NotTo(Succeed())
 		w.purge(ctx, tenant)
 		Expect(w.commandOf(ctx, tenant, "retention")).To(Equal("retain"))
-		Expect(w.commandOf(ctx, tenant, "backup")).To(Equal("expire"))
+		Expect(w.commandOf(ctx, tenant, "expiry")).To(Equal("expire"))
+		Expect(objectsOf(ctx, tenant)).NotTo(ContainElements("CronJob DATA-backup", "Secret DATA-backup"), "nothing adds to it, so nothing is copied")
 		retained := w.retained(ctx, HaveLen(1))[0]
 		Expect(retained.DataID).To(Equal(dataIDOf(tenant)))
 		Expect(retained.Name).To(Equal("site"))
@@ -51,7 +52,7 @@ var _ = Describe("Removing a tenant", func() {
 		Eventually(func() int64 { return schemasOf(ctx, w, tenant) }).Should(BeZero())
 		Expect(rolesOf(ctx, w, tenant)).To(BeZero())
 		w.retained(ctx, BeEmpty())
-		Expect(w.commandOf(ctx, tenant, "backup")).To(Equal("expire"), "a backup is left, so expiry must go on")
+		Expect(w.commandOf(ctx, tenant, "expiry")).To(Equal("expire"), "a backup is left, so expiry must go on")
 
 		By("the last backup expiring")
 		for _, store := range stores {
@@ -66,13 +67,15 @@ var _ = Describe("Removing a tenant", func() {
 		startOperator()
 		tenant := w.create(ctx, "site", func(t *v1alpha1.BookingTenant) { t.Spec.DeletionPolicy = v1alpha1.DeletionDelete })
 		w.settle(ctx, tenant)
-		secret, _ := w.jobFiles(ctx, tenant, "backup")
+		_, _ = w.jobFiles(ctx, tenant, "backup")
+		secret := &corev1.Secret{}
+		Expect(admin.Get(ctx, client.ObjectKey{Namespace: w.region.Spec.PlatformNamespace, Name: dataIDOf(tenant) + "-expiry"}, secret)).To(Succeed())
 
 		Expect(admin.Delete(ctx, tenant)).To(Succeed())
 		w.expectGone(ctx, tenant)
 		for _, store := range stores {
 			id, key := settings.StoreKeys(store.Name)
-			_, err := store.As(string(secret[id]), string(secret[key])).ListObjectVersions(ctx, &s3.ListObjectVersionsInput{
+			_, err := store.As(string(secret.Data[id]), string(secret.Data[key])).ListObjectVersions(ctx, &s3.ListObjectVersionsInput{
 				Bucket: aws.String(store.Bucket), Prefix: aws.String(dataIDOf(tenant) + "/"),
 			})
 			Expect(err).To(HaveOccurred(), "the tenant's identity at %s is still good", store.Name)

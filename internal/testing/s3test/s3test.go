@@ -24,6 +24,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/termintreu/termintreu/hack/programs"
 )
@@ -31,7 +32,7 @@ import (
 // Region is the signing region of every store.
 const Region = "us-east-1"
 
-// Bucket is the bucket of every store; versions are on, and it can lock objects.
+// Bucket is the bucket of every store; versions are on.
 const Bucket = "backups"
 
 const startTimeout = 30 * time.Second
@@ -55,8 +56,20 @@ type Store struct {
 	output bytes.Buffer
 }
 
-// Start starts n stores named store-1…store-n; they end with the test.
+// Start starts n stores named store-1…store-n, whose buckets keep versions and can lock objects; they end with the test.
 func Start(tb testing.TB, n int) []*Store {
+	tb.Helper()
+	return start(tb, n, true)
+}
+
+// StartUnlocked is Start of stores whose buckets keep versions and cannot lock objects, for tests that move a clock:
+// locks end by the stores' own.
+func StartUnlocked(tb testing.TB, n int) []*Store {
+	tb.Helper()
+	return start(tb, n, false)
+}
+
+func start(tb testing.TB, n int, locks bool) []*Store {
 	tb.Helper()
 	program, err := programs.VersityGateway(tb.Context())
 	check(tb, err)
@@ -64,7 +77,7 @@ func Start(tb testing.TB, n int) []*Store {
 	for i := range stores {
 		stores[i] = newStore(tb, program, fmt.Sprintf("store-%d", i+1))
 		stores[i].Restart(tb)
-		stores[i].createBucket(tb)
+		stores[i].createBucket(tb, locks)
 	}
 	return stores
 }
@@ -192,12 +205,18 @@ func (s *Store) As(accessKeyID, secretAccessKey string) *s3.Client {
 	})
 }
 
-func (s *Store) createBucket(tb testing.TB) {
+func (s *Store) createBucket(tb testing.TB, locks bool) {
 	tb.Helper()
 	_, err := s.Admin().CreateBucket(tb.Context(), &s3.CreateBucketInput{
-		Bucket: aws.String(s.Bucket), ObjectLockEnabledForBucket: aws.Bool(true),
+		Bucket: aws.String(s.Bucket), ObjectLockEnabledForBucket: aws.Bool(locks),
 	})
 	check(tb, err)
+	if !locks {
+		_, err := s.Admin().PutBucketVersioning(tb.Context(), &s3.PutBucketVersioningInput{
+			Bucket: aws.String(s.Bucket), VersioningConfiguration: &types.VersioningConfiguration{Status: types.BucketVersioningStatusEnabled},
+		})
+		check(tb, err)
+	}
 	versioning, err := s.Admin().GetBucketVersioning(tb.Context(), &s3.GetBucketVersioningInput{Bucket: aws.String(s.Bucket)})
 	check(tb, err)
 	if versioning.Status != "Enabled" {
