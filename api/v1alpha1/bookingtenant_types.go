@@ -267,6 +267,8 @@ type Catalogue struct {
 type CatalogueName string
 
 // Office is a place, or a team, with counters and opening hours.
+//
+// +kubebuilder:validation:XValidation:rule="self.openingHours.all(h, !has(h.publicCounters) || h.publicCounters <= self.counters)",message="publicCounters cannot be more than the office's counters"
 type Office struct {
 	// Name of the office in URLs.
 	Name CatalogueName `json:"name"`
@@ -308,9 +310,13 @@ type Office struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=32
-	// +kubebuilder:validation:XValidation:rule="self.all(a, self.filter(b, b.day == a.day && b.from < a.until && a.from < b.until).size() == 1)",message="two opening hours on the same day cross each other: merge them or separate them"
+	// +kubebuilder:validation:XValidation:rule="self.all(a, self.filter(b, b.day == a.day && b.from < a.until && a.from < b.until && !has(a.validFrom) && !has(a.validUntil) && !has(a.weeksOfMonth) && !has(b.validFrom) && !has(b.validUntil) && !has(b.weeksOfMonth)).size() <= 1)",message="two opening hours on the same day cross each other: merge them or separate them"
 	OpeningHours []OpeningHours `json:"openingHours"`
-	// Closures, public holidays included.
+	// Holidays are the public holidays the office is closed on, by the law of a Land or canton. Closures add what is
+	// closed beyond them. Defaults to none.
+	// +optional
+	Holidays HolidayCalendar `json:"holidays,omitempty"`
+	// Closures, such as company holidays, or holidays of one municipality alone.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=200
@@ -331,6 +337,8 @@ type TimeOfDay string
 // OpeningHours is one stretch of one weekday.
 //
 // +kubebuilder:validation:XValidation:rule="self.from < self.until",message="opening hours must end after they begin, on the same day"
+// +kubebuilder:validation:XValidation:rule="!has(self.everyWeeks) || has(self.validFrom)",message="everyWeeks counts from the week of validFrom: give that too"
+// +kubebuilder:validation:XValidation:rule="!has(self.validFrom) || !has(self.validUntil) || self.validFrom <= self.validUntil",message="opening hours must be valid until the day they are valid from, or later"
 type OpeningHours struct {
 	// Day of the week.
 	Day Weekday `json:"day"`
@@ -338,7 +346,49 @@ type OpeningHours struct {
 	From TimeOfDay `json:"from"`
 	// Until is when the last appointment must have ended.
 	Until TimeOfDay `json:"until"`
+	// ValidFrom is the first day these hours hold.
+	// +optional
+	ValidFrom *Date `json:"validFrom,omitempty"`
+	// ValidUntil is the last day these hours hold.
+	// +optional
+	ValidUntil *Date `json:"validUntil,omitempty"`
+	// EveryWeeks opens only every so many weeks, counted from the week of validFrom.
+	// +optional
+	// +kubebuilder:validation:Minimum=2
+	// +kubebuilder:validation:Maximum=52
+	EveryWeeks int32 `json:"everyWeeks,omitempty"`
+	// WeeksOfMonth opens only on the first to fifth such weekday of a month, or on the last.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=6
+	WeeksOfMonth []WeekOfMonth `json:"weeksOfMonth,omitempty"`
+	// PublicCounters are how many of the office's counters citizens book themselves; the others are kept for those who
+	// call or come. Defaults to all.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	PublicCounters *int32 `json:"publicCounters,omitempty"`
 }
+
+// WeekOfMonth counts the days of one name in a month.
+//
+// +kubebuilder:validation:Enum=First;Second;Third;Fourth;Fifth;Last
+type WeekOfMonth string
+
+// Weeks of a month.
+const (
+	WeekFirst  WeekOfMonth = "First"
+	WeekSecond WeekOfMonth = "Second"
+	WeekThird  WeekOfMonth = "Third"
+	WeekFourth WeekOfMonth = "Fourth"
+	WeekFifth  WeekOfMonth = "Fifth"
+	WeekLast   WeekOfMonth = "Last"
+)
+
+// HolidayCalendar names a Land or canton by ISO 3166-2 whose public holidays are the same in all its municipalities.
+// Where they are not (such as in AG, FR or SO, or for the Assumption in Bavaria), list closures instead or as well.
+//
+// +kubebuilder:validation:Enum=DE-BB;DE-BE;DE-BW;DE-BY;DE-HB;DE-HE;DE-HH;DE-MV;DE-NI;DE-NW;DE-RP;DE-SH;DE-SL;DE-SN;DE-ST;DE-TH;CH-BE;CH-BL;CH-BS;CH-GE;CH-GL;CH-GR;CH-LU;CH-NW;CH-SG;CH-SH;CH-TG;CH-TI;CH-UR;CH-VD;CH-VS;CH-ZG;CH-ZH
+type HolidayCalendar string
 
 // Closure is a stretch of days on which nothing can be booked.
 //

@@ -36,7 +36,12 @@ type Office struct {
 }
 
 // span is one stretch of a weekday in minutes of the wall clock; until may be 1440, the end of the day.
-type span struct{ from, until int }
+type span struct {
+	from, until int
+	rule        v1alpha1.OpeningHours
+	// public are the counters citizens book themselves.
+	public int32
+}
 
 // Service is a service with its duration understood.
 type Service struct {
@@ -83,6 +88,10 @@ func newOffice(source v1alpha1.Office) (*Office, error) {
 		if err != nil {
 			return nil, err
 		}
+		stretch.public = source.Counters
+		if hours.PublicCounters != nil {
+			stretch.public = min(*hours.PublicCounters, source.Counters)
+		}
 		office.hours[day] = append(office.hours[day], stretch)
 	}
 	for day := range office.hours {
@@ -104,7 +113,7 @@ func readHours(hours v1alpha1.OpeningHours) (time.Weekday, span, error) {
 		if err != nil {
 			return 0, span{}, err
 		}
-		return day, span{from, until}, nil
+		return day, span{from: from, until: until, rule: hours}, nil
 	}
 	return 0, span{}, fmt.Errorf("%q is no weekday", hours.Day)
 }

@@ -4,13 +4,18 @@ package booking
 
 import (
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/termintreu/termintreu/api/v1alpha1"
 )
 
 // Slot is a stretch of time that can be booked, in the office's time zone.
-type Slot struct{ Start, End time.Time }
+type Slot struct {
+	Start, End time.Time
+	// Public counters, from the first, are the ones citizens book themselves; none for a slot kept for the staff.
+	Public int32
+}
 
 // Busy is a live appointment at a counter.
 type Busy struct {
@@ -67,11 +72,14 @@ func (o *Office) slotsOf(service *Service, now time.Time, year int, month time.M
 	}
 	var slots []Slot
 	for _, hours := range o.hours[civil.Weekday()] {
+		if !hours.holds(civil) {
+			continue
+		}
 		opens := o.wallClock(year, month, day, hours.from)
 		closes := o.wallClock(year, month, day, hours.until)
 		for start := opens; !start.Add(service.Length).After(closes); start = start.Add(o.grid) {
 			if start.After(now) {
-				slots = append(slots, Slot{start, start.Add(service.Length)})
+				slots = append(slots, Slot{start, start.Add(service.Length), hours.public})
 			}
 		}
 	}
@@ -114,6 +122,12 @@ func offset(at time.Time, location *time.Location) time.Duration {
 }
 
 func (o *Office) closed(date string) bool {
+	if o.Holidays != "" {
+		year, _ := strconv.Atoi(date[:4])
+		if slices.Contains(Holidays(o.Holidays, year), date) {
+			return true
+		}
+	}
 	return slices.ContainsFunc(o.Closures, func(closure v1alpha1.Closure) bool {
 		last := closure.From
 		if closure.Until != nil {
@@ -123,16 +137,68 @@ func (o *Office) closed(date string) bool {
 	})
 }
 
+// holds tells whether the hours apply on a day of their weekday.
+func (s span) holds(day time.Time) bool {
+	date := v1alpha1.Date(day.Format(time.DateOnly))
+	if s.rule.ValidFrom != nil && date < *s.rule.ValidFrom || s.rule.ValidUntil != nil && date > *s.rule.ValidUntil {
+		return false
+	}
+	if s.rule.EveryWeeks > 1 && s.rule.ValidFrom != nil {
+		first, err := time.Parse(time.DateOnly, string(*s.rule.ValidFrom))
+		if err != nil || (monday(day)-monday(first))/7%int(s.rule.EveryWeeks) != 0 {
+			return false
+		}
+	}
+	if len(s.rule.WeeksOfMonth) == 0 {
+		return true
+	}
+	ordinals := []v1alpha1.WeekOfMonth{v1alpha1.WeekFirst, v1alpha1.WeekSecond, v1alpha1.WeekThird, v1alpha1.WeekFourth, v1alpha1.WeekFifth}
+	last := day.AddDate(0, 0, 7).Month() != day.Month()
+	return slices.Contains(s.rule.WeeksOfMonth, ordinals[(day.Day()-1)/7]) || last && slices.Contains(s.rule.WeeksOfMonth, v1alpha1.WeekLast)
+}
+
+// monday of a day's week, in days since 1970.
+func monday(day time.Time) int {
+	days := int(day.Unix() / (24 * 60 * 60))
+	return days - (int(day.Weekday())+6)%7
+}
+
+// Crossing names a day on which two opening hours of the office cross each other, among those from a day on, or "".
+// Hours that hold on some days only can cross on those alone.
+func (o *Office) Crossing(from time.Time, days int) string {
+	year, month, day := from.Date()
+	for ahead := range days {
+		civil := time.Date(year, month, day+ahead, 12, 0, 0, 0, time.UTC)
+		until := 0
+		for _, hours := range o.hours[civil.Weekday()] {
+			if !hours.holds(civil) {
+				continue
+			}
+			if hours.from < until {
+				return civil.Format(time.DateOnly)
+			}
+			until = hours.until
+		}
+	}
+	return ""
+}
+
+// FreeToPublic keeps the slots that at least one of the counters citizens book themselves is free in.
+func FreeToPublic(slots []Slot, busy []Busy) []Slot {
+	return free(slots, busy, func(slot Slot) int32 { return slot.Public })
+}
+
 // Free keeps the slots that at least one counter has no overlapping appointment in. Slots must be in order; busy may
 // be in any, and appointments at counters the office no longer has are ignored. One pass over each.
 func Free(slots []Slot, busy []Busy, counters int32) []Slot {
+	return free(slots, busy, func(Slot) int32 { return counters })
+}
+
+func free(slots []Slot, busy []Busy, counters func(Slot) int32) []Slot {
 	slices.SortFunc(busy, func(a, b Busy) int { return int(a.Counter - b.Counter) })
 	taken := make([]int32, len(slots))
 	marked := make([]int32, len(slots))
 	for _, appointment := range busy {
-		if appointment.Counter < 1 || appointment.Counter > counters {
-			continue
-		}
 		// Slots of one service are equally long, so their ends are in order too.
 		first, _ := slices.BinarySearchFunc(slots, appointment.Start, func(slot Slot, start time.Time) int {
 			if slot.End.After(start) {
@@ -141,7 +207,7 @@ func Free(slots []Slot, busy []Busy, counters int32) []Slot {
 			return -1
 		})
 		for n := first; n < len(slots) && slots[n].Start.Before(appointment.End); n++ {
-			if marked[n] != appointment.Counter {
+			if marked[n] != appointment.Counter && appointment.Counter <= counters(slots[n]) {
 				marked[n] = appointment.Counter
 				taken[n]++
 			}
@@ -149,7 +215,7 @@ func Free(slots []Slot, busy []Busy, counters int32) []Slot {
 	}
 	var free []Slot
 	for n, slot := range slots {
-		if taken[n] < counters {
+		if taken[n] < counters(slot) {
 			free = append(free, slot)
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/termintreu/termintreu/api/v1alpha1"
+	"github.com/termintreu/termintreu/internal/booking"
 	"github.com/termintreu/termintreu/internal/look"
 )
 
@@ -223,6 +224,23 @@ func checkCatalogue(in *Input) *Refusal {
 		}
 		if refusal := checkFits(office, catalogue.Services); refusal != nil {
 			return refusal
+		}
+	}
+	return checkCrossings(in)
+}
+
+// crossingDays is how far ahead hours that hold on some days only are looked at: every pattern comes by in two years.
+const crossingDays = 2 * 366
+
+// checkCrossings refuses hours that cross on one day only, which no rule over their texts could see.
+func checkCrossings(in *Input) *Refusal {
+	catalogue, err := booking.NewCatalogue(in.Tenant.Spec.Catalogue)
+	if err != nil {
+		return refuse(v1alpha1.ReasonInvalidCatalogue, "catalogue: %v", err)
+	}
+	for _, office := range catalogue.Offices {
+		if day := office.Crossing(in.Now, crossingDays); day != "" {
+			return refuse(v1alpha1.ReasonInvalidCatalogue, "office %s: two opening hours cross each other on %s: end one with validUntil before the other begins, or change their hours", office.Name, day)
 		}
 	}
 	return nil

@@ -186,7 +186,11 @@ func TestCheckRefusesCataloguesNobodyCouldBookFrom(t *testing.T) {
 		"slots without a length":           {func(in *plan.Input) { office(in).SlotLength = "0m" }, "", []string{"such as 15m"}},
 		"closure from a day that is none":  {func(in *plan.Input) { closure(in).From = "2027-02-30" }, "", []string{"2027-02-30, a day that does not exist"}},
 		"closure until a day that is none": {func(in *plan.Input) { closure(in).Until = pointer(v1alpha1.Date("2027-06-31")) }, "", []string{"2027-06-31, a day that does not exist"}},
-		"service longer than any opening":  {func(in *plan.Input) { in.Tenant.Spec.Catalogue.Services[1].Duration = "91m" }, "", []string{"service wedding lasts 91m", "office spiegelhof", "shorten the service"}},
+		"hours that cross on one day of a month": {func(in *plan.Input) {
+			in.Tenant.Spec.Catalogue.Offices[0].OpeningHours = append(in.Tenant.Spec.Catalogue.Offices[0].OpeningHours,
+				v1alpha1.OpeningHours{Day: "Monday", From: "08:30", Until: "12:00", WeeksOfMonth: []v1alpha1.WeekOfMonth{v1alpha1.WeekFifth}})
+		}, "", []string{"office spiegelhof", "cross each other on 20", "validUntil"}},
+		"service longer than any opening": {func(in *plan.Input) { in.Tenant.Spec.Catalogue.Services[1].Duration = "91m" }, "", []string{"service wedding lasts 91m", "office spiegelhof", "shorten the service"}},
 	}
 	for name, c := range cases {
 		c.reason = v1alpha1.ReasonInvalidCatalogue

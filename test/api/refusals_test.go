@@ -119,6 +119,17 @@ var _ = Describe("the API server", func() {
 		Entry("an hour that does not exist", tenantWith(func(t *v1alpha1.BookingTenant) {
 			office(t).OpeningHours = []v1alpha1.OpeningHours{{Day: "Monday", From: "08:00", Until: "25:00"}}
 		}), "write a time of day as HH:MM"),
+		Entry("opening hours that cross", tenantWith(func(t *v1alpha1.BookingTenant) {
+			office(t).OpeningHours = []v1alpha1.OpeningHours{{Day: "Monday", From: "08:00", Until: "12:00"}, {Day: "Monday", From: "11:00", Until: "14:00"}}
+		}), "merge them or separate them"),
+		Entry("every other week of nothing", tenantWith(func(t *v1alpha1.BookingTenant) {
+			office(t).OpeningHours = []v1alpha1.OpeningHours{{Day: "Monday", From: "08:00", Until: "12:00", EveryWeeks: 2}}
+		}), "everyWeeks counts from the week of validFrom"),
+		Entry("more public counters than counters", tenantWith(func(t *v1alpha1.BookingTenant) {
+			many := office(t).Counters + 1
+			office(t).OpeningHours = []v1alpha1.OpeningHours{{Day: "Monday", From: "08:00", Until: "12:00", PublicCounters: &many}}
+		}), "publicCounters cannot be more"),
+		Entry("holidays of nowhere", tenantWith(func(t *v1alpha1.BookingTenant) { office(t).Holidays = "DE-XX" }), "Unsupported value"),
 		Entry("a closure that ends before it begins", tenantWith(func(t *v1alpha1.BookingTenant) {
 			until := v1alpha1.Date("2026-12-01")
 			office(t).Closures = []v1alpha1.Closure{{From: "2026-12-24", Until: &until}}

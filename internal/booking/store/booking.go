@@ -34,13 +34,25 @@ type Hold struct {
 
 // Busy gives the live appointments of an office that overlap a stretch of time, in one query.
 func (s *Store) Busy(ctx context.Context, office string, from, until time.Time, expiry booking.Expiry) ([]booking.Busy, error) {
-	rows, err := s.pool.Query(ctx, `SELECT counter, starts_at, ends_at FROM appointment
-		WHERE office = $3 AND tstzrange(starts_at, ends_at) && tstzrange($4, $5) AND state <> 'cancelled' AND NOT `+expired,
+	// One row per stretch of time, not per appointment: most of what a busy office costs is rows on their way.
+	rows, err := s.pool.Query(ctx, `SELECT starts_at, ends_at, array_agg(counter) FROM appointment
+		WHERE office = $3 AND tstzrange(starts_at, ends_at) && tstzrange($4, $5) AND state <> 'cancelled' AND NOT `+expired+`
+		GROUP BY starts_at, ends_at`,
 		expiry.Hold.Seconds(), expiry.Unconfirmed.Seconds(), office, from, until)
 	if err != nil {
 		return nil, scrub("reading the appointments of office "+office, err)
 	}
-	busy, err := pgx.CollectRows(rows, pgx.RowToStructByPos[booking.Busy])
+	var (
+		busy       []booking.Busy
+		start, end time.Time
+		counters   []int32
+	)
+	_, err = pgx.ForEachRow(rows, []any{&start, &end, &counters}, func() error {
+		for _, counter := range counters {
+			busy = append(busy, booking.Busy{Counter: counter, Start: start, End: end})
+		}
+		return nil
+	})
 	return busy, scrub("reading the appointments of office "+office, err)
 }
 

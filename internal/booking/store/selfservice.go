@@ -77,7 +77,9 @@ func (s *Store) Correct(ctx context.Context, token string, contact booking.Conta
 // HeldError tells that a restriction (Art. 18 GDPR) or an abuse case keeps a record as it is until a date.
 type HeldError struct{ Until time.Time }
 
-func (e *HeldError) Error() string { return "the record is on hold until " + e.Until.UTC().Format(time.DateOnly) }
+func (e *HeldError) Error() string {
+	return "the record is on hold until " + e.Until.UTC().Format(time.DateOnly)
+}
 
 // held gives a HeldError where the law keeps what is behind a token (Art. 17(3), 18(2) GDPR), and notes what was asked
 // for: the office has to answer it within a month (Art. 12(4)).

@@ -39,7 +39,7 @@ func (s *Site) apiHold(r *request) (int, any, error) {
 	secret := booking.Token(form.Nonce, string(wanted.Office.Name), string(wanted.Service.Name), slot.Start)
 	err := s.Store.Hold(r.Context(), store.Hold{
 		Office: string(wanted.Office.Name), Service: string(wanted.Service.Name), Channel: wanted.Channel,
-		Counters: wanted.Office.Counters, Slot: slot, Locale: r.locale.Tag, Token: secret,
+		Counters: slot.Public, Slot: slot, Locale: r.locale.Tag, Token: secret,
 	}, r.snapshot.Expiry)
 	if err != nil {
 		return 0, nil, err
@@ -169,7 +169,7 @@ func (s *Site) apiMove(r *request) (int, any, error) {
 	if !offered {
 		return 0, nil, errTaken
 	}
-	changed, err := s.Store.Move(r.Context(), token(r), found.Office, wanted.Office.Counters, slot, r.snapshot.Mail != nil, r.snapshot.Expiry)
+	changed, err := s.Store.Move(r.Context(), token(r), found.Office, slot.Public, slot, r.snapshot.Mail != nil, r.snapshot.Expiry)
 	if changed {
 		s.event("moved")
 	}

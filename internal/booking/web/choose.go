@@ -153,7 +153,7 @@ func (s *Site) free(ctx context.Context, snapshot *booking.Snapshot, wanted choi
 	if err != nil {
 		return nil, err
 	}
-	return booking.Free(wanted.Office.Slots(wanted.Service, now), busy, wanted.Office.Counters), nil
+	return booking.FreeToPublic(wanted.Office.Slots(wanted.Service, now), busy), nil
 }
 
 // newSlotsBody lists slots as buttons; label is the key of what a screen reader says of each.
@@ -211,7 +211,7 @@ func (s *Site) hold(w http.ResponseWriter, r *request) error {
 	token := booking.Token(form.Nonce, string(wanted.Office.Name), string(wanted.Service.Name), slot.Start)
 	err := s.Store.Hold(r.Context(), store.Hold{
 		Office: string(wanted.Office.Name), Service: string(wanted.Service.Name), Channel: wanted.Channel,
-		Counters: wanted.Office.Counters, Slot: slot, Locale: r.locale.Tag, Token: token,
+		Counters: slot.Public, Slot: slot, Locale: r.locale.Tag, Token: token,
 	}, r.snapshot.Expiry)
 	if errors.Is(err, store.ErrTaken) {
 		return s.taken(w, r, wanted, form.Start)

@@ -77,7 +77,7 @@ func (s *Site) move(w http.ResponseWriter, r *request) error {
 		if !offered {
 			return s.movePage(w, r, found, wanted, http.StatusConflict, "taken.title")
 		}
-		changed, err := s.Store.Move(r.Context(), r.PathValue("token"), found.Office, wanted.Office.Counters, slot, r.snapshot.Mail != nil, r.snapshot.Expiry)
+		changed, err := s.Store.Move(r.Context(), r.PathValue("token"), found.Office, slot.Public, slot, r.snapshot.Mail != nil, r.snapshot.Expiry)
 		if errors.Is(err, store.ErrTaken) {
 			s.event("taken")
 			return s.movePage(w, r, found, wanted, http.StatusConflict, "taken.title")

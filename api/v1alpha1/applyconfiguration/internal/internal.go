@@ -692,6 +692,8 @@ var schemaYAML = typed.YAMLObject(`types:
         scalar: string
 - name: com.github.termintreu.termintreu.api.v1alpha1.EvidenceSource
   scalar: string
+- name: com.github.termintreu.termintreu.api.v1alpha1.HolidayCalendar
+  scalar: string
 - name: com.github.termintreu.termintreu.api.v1alpha1.Host
   scalar: string
 - name: com.github.termintreu.termintreu.api.v1alpha1.IdentityProvider
@@ -854,6 +856,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: displayName
       type:
         scalar: string
+    - name: holidays
+      type:
+        namedType: com.github.termintreu.termintreu.api.v1alpha1.HolidayCalendar
     - name: name
       type:
         namedType: com.github.termintreu.termintreu.api.v1alpha1.CatalogueName
@@ -882,12 +887,30 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: day
       type:
         namedType: com.github.termintreu.termintreu.api.v1alpha1.Weekday
+    - name: everyWeeks
+      type:
+        scalar: numeric
     - name: from
       type:
         namedType: com.github.termintreu.termintreu.api.v1alpha1.TimeOfDay
+    - name: publicCounters
+      type:
+        scalar: numeric
     - name: until
       type:
         namedType: com.github.termintreu.termintreu.api.v1alpha1.TimeOfDay
+    - name: validFrom
+      type:
+        namedType: com.github.termintreu.termintreu.api.v1alpha1.Date
+    - name: validUntil
+      type:
+        namedType: com.github.termintreu.termintreu.api.v1alpha1.Date
+    - name: weeksOfMonth
+      type:
+        list:
+          elementType:
+            namedType: com.github.termintreu.termintreu.api.v1alpha1.WeekOfMonth
+          elementRelationship: associative
 - name: com.github.termintreu.termintreu.api.v1alpha1.OtherCopy
   map:
     fields:
@@ -1384,6 +1407,8 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.termintreu.termintreu.api.v1alpha1.TimeOfDay
   scalar: string
 - name: com.github.termintreu.termintreu.api.v1alpha1.WebAddress
+  scalar: string
+- name: com.github.termintreu.termintreu.api.v1alpha1.WeekOfMonth
   scalar: string
 - name: com.github.termintreu.termintreu.api.v1alpha1.Weekday
   scalar: string

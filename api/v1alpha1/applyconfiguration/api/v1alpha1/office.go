@@ -33,7 +33,10 @@ type OfficeApplyConfiguration struct {
 	Services []apiv1alpha1.CatalogueName `json:"services,omitempty"`
 	// OpeningHours of the office.
 	OpeningHours []OpeningHoursApplyConfiguration `json:"openingHours,omitempty"`
-	// Closures, public holidays included.
+	// Holidays are the public holidays the office is closed on, by the law of a Land or canton. Closures add what is
+	// closed beyond them. Defaults to none.
+	Holidays *apiv1alpha1.HolidayCalendar `json:"holidays,omitempty"`
+	// Closures, such as company holidays, or holidays of one municipality alone.
 	Closures []ClosureApplyConfiguration `json:"closures,omitempty"`
 }
 
@@ -127,6 +130,14 @@ func (b *OfficeApplyConfiguration) WithOpeningHours(values ...*OpeningHoursApply
 		}
 		b.OpeningHours = append(b.OpeningHours, *values[i])
 	}
+	return b
+}
+
+// WithHolidays sets the Holidays field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Holidays field is set to the value of the last call.
+func (b *OfficeApplyConfiguration) WithHolidays(value apiv1alpha1.HolidayCalendar) *OfficeApplyConfiguration {
+	b.Holidays = &value
 	return b
 }
 

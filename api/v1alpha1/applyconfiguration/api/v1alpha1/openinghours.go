@@ -19,6 +19,17 @@ type OpeningHoursApplyConfiguration struct {
 	From *apiv1alpha1.TimeOfDay `json:"from,omitempty"`
 	// Until is when the last appointment must have ended.
 	Until *apiv1alpha1.TimeOfDay `json:"until,omitempty"`
+	// ValidFrom is the first day these hours hold.
+	ValidFrom *apiv1alpha1.Date `json:"validFrom,omitempty"`
+	// ValidUntil is the last day these hours hold.
+	ValidUntil *apiv1alpha1.Date `json:"validUntil,omitempty"`
+	// EveryWeeks opens only every so many weeks, counted from the week of validFrom.
+	EveryWeeks *int32 `json:"everyWeeks,omitempty"`
+	// WeeksOfMonth opens only on the first to fifth such weekday of a month, or on the last.
+	WeeksOfMonth []apiv1alpha1.WeekOfMonth `json:"weeksOfMonth,omitempty"`
+	// PublicCounters are how many of the office's counters citizens book themselves; the others are kept for those who
+	// call or come. Defaults to all.
+	PublicCounters *int32 `json:"publicCounters,omitempty"`
 }
 
 // OpeningHoursApplyConfiguration constructs a declarative configuration of the OpeningHours type for use with
@@ -48,5 +59,47 @@ func (b *OpeningHoursApplyConfiguration) WithFrom(value apiv1alpha1.TimeOfDay) *
 // If called multiple times, the Until field is set to the value of the last call.
 func (b *OpeningHoursApplyConfiguration) WithUntil(value apiv1alpha1.TimeOfDay) *OpeningHoursApplyConfiguration {
 	b.Until = &value
+	return b
+}
+
+// WithValidFrom sets the ValidFrom field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ValidFrom field is set to the value of the last call.
+func (b *OpeningHoursApplyConfiguration) WithValidFrom(value apiv1alpha1.Date) *OpeningHoursApplyConfiguration {
+	b.ValidFrom = &value
+	return b
+}
+
+// WithValidUntil sets the ValidUntil field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ValidUntil field is set to the value of the last call.
+func (b *OpeningHoursApplyConfiguration) WithValidUntil(value apiv1alpha1.Date) *OpeningHoursApplyConfiguration {
+	b.ValidUntil = &value
+	return b
+}
+
+// WithEveryWeeks sets the EveryWeeks field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the EveryWeeks field is set to the value of the last call.
+func (b *OpeningHoursApplyConfiguration) WithEveryWeeks(value int32) *OpeningHoursApplyConfiguration {
+	b.EveryWeeks = &value
+	return b
+}
+
+// WithWeeksOfMonth adds the given value to the WeeksOfMonth field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the WeeksOfMonth field.
+func (b *OpeningHoursApplyConfiguration) WithWeeksOfMonth(values ...apiv1alpha1.WeekOfMonth) *OpeningHoursApplyConfiguration {
+	for i := range values {
+		b.WeeksOfMonth = append(b.WeeksOfMonth, values[i])
+	}
+	return b
+}
+
+// WithPublicCounters sets the PublicCounters field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the PublicCounters field is set to the value of the last call.
+func (b *OpeningHoursApplyConfiguration) WithPublicCounters(value int32) *OpeningHoursApplyConfiguration {
+	b.PublicCounters = &value
 	return b
 }
