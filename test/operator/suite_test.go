@@ -40,11 +40,12 @@ const (
 )
 
 var (
-	cluster  *rest.Config
-	admin    client.WithWatch
-	server   *pgtest.Server
-	stores   []*s3test.Store
-	statuses *statusWatch
+	cluster    *rest.Config
+	kubeconfig []byte
+	admin      client.WithWatch
+	server     *pgtest.Server
+	stores     []*s3test.Store
+	statuses   *statusWatch
 )
 
 func TestOperator(t *testing.T) {
@@ -68,6 +69,7 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	var err error
 	cluster, err = environment.Start()
 	Expect(err).NotTo(HaveOccurred())
+	kubeconfig = environment.KubeConfig
 	DeferCleanup(environment.Stop)
 	// The suite's own client must never be slower than what it watches.
 	cluster.QPS, cluster.Burst = -1, -1
