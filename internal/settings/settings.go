@@ -267,6 +267,7 @@ func Read[T any](path string) (*T, error) {
 
 // ReadCredentials reads the username and password files of a directory.
 func ReadCredentials(dir string) (Credentials, error) {
+	dir = generation(dir)
 	username, err := readSecret(dir, UsernameKey)
 	if err != nil {
 		return Credentials{}, err
@@ -277,6 +278,7 @@ func ReadCredentials(dir string) (Credentials, error) {
 
 // ReadClientSecrets reads the secrets of the client at the identity provider, the one in use first.
 func ReadClientSecrets(dir string) (secrets []string, err error) {
+	dir = generation(dir)
 	current, err := readSecret(dir, ClientSecretKey)
 	if err != nil {
 		return nil, err
@@ -286,6 +288,15 @@ func ReadClientSecrets(dir string) (secrets []string, err error) {
 		secrets = append(secrets, next)
 	}
 	return secrets, nil
+}
+
+// generation is where the files of a mounted Secret lie now. The kubelet exchanges them all at once by a link, so that
+// whoever follows it once never reads the name of one generation with the password of another.
+func generation(dir string) string {
+	if now, err := filepath.EvalSymlinks(filepath.Join(dir, "..data")); err == nil {
+		return now
+	}
+	return dir
 }
 
 // StoreKeys names the files, and the keys of the Secret, that hold a store's credentials.

@@ -10,9 +10,31 @@ import Provider from "oidc-provider";
 let handler;
 let first;
 
+// What the provider remembers outlives an exchange of the client's secret, as a real one's database does.
+const records = new Map();
+
+class Memory {
+  constructor(model) { this.model = model; }
+  key(id) { return `${this.model}:${id}`; }
+  async upsert(id, payload) { records.set(this.key(id), payload); }
+  async find(id) { return records.get(this.key(id)); }
+  async findByUid(uid) { return this.where((record) => record.uid === uid); }
+  async findByUserCode(code) { return this.where((record) => record.userCode === code); }
+  async consume(id) { records.get(this.key(id)).consumed = Math.floor(Date.now() / 1000); }
+  async destroy(id) { records.delete(this.key(id)); }
+  async revokeByGrantId(grant) {
+    for (const [key, record] of records) if (record.grantId === grant) records.delete(key);
+  }
+  where(matches) {
+    for (const [key, record] of records) if (key.startsWith(`${this.model}:`) && matches(record)) return record;
+    return undefined;
+  }
+}
+
 function provide(secret) {
   const issuer = `https://localhost:${first.port}`;
   const provider = new Provider(issuer, {
+    adapter: Memory,
     clients: [{
       client_id: first.client, client_secret: secret, redirect_uris: first.callbacks,
       grant_types: ["authorization_code"], response_types: ["code"],

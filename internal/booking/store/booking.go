@@ -164,6 +164,7 @@ func (s *Store) SaveContact(ctx context.Context, token string, contact booking.C
 // citizen gave an address. Confirming twice changes nothing.
 func (s *Store) Confirm(ctx context.Context, token string, mail bool, expiry booking.Expiry) (changed bool, err error) {
 	err = s.inTx(ctx, "confirming an appointment", func(tx pgx.Tx) error {
+		changed = false // a transaction that is repeated begins anew
 		var id string
 		err := tx.QueryRow(ctx, `UPDATE appointment SET state = 'confirmed', confirmed_at = now()
 			WHERE token_hash = $3 AND state = 'pending' AND NOT `+expired+` RETURNING id::text`,
@@ -187,6 +188,7 @@ func (s *Store) Confirm(ctx context.Context, token string, mail bool, expiry boo
 // further purpose. An appointment that has begun stays: cancelling it would only lengthen its period.
 func (s *Store) Cancel(ctx context.Context, token string, mail bool) (changed bool, err error) {
 	err = s.inTx(ctx, "cancelling an appointment", func(tx pgx.Tx) error {
+		changed = false
 		tag, err := tx.Exec(ctx, `DELETE FROM appointment WHERE token_hash = $1 AND state IN ('held', 'pending')`, booking.TokenHash(token))
 		if err != nil || tag.RowsAffected() > 0 {
 			changed = err == nil

@@ -107,9 +107,16 @@ func Browser(t testing.TB, bundles ...string) *http.Client {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.TLSClientConfig.RootCAs = pool
 	t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Jar: Jar(), Transport: transport, Timeout: 30 * time.Second}
+}
+
+// Jar is an empty jar of cookies: a browser nobody has used.
+func Jar() http.CookieJar {
 	jar, err := cookiejar.New(nil)
-	must(t, err)
-	return &http.Client{Jar: jar, Transport: transport, Timeout: 30 * time.Second}
+	if err != nil {
+		panic(err) // it has no way to fail without options
+	}
+	return jar
 }
 
 // SignIn walks the provider's pages as a person does: name and password, then consent. It gives the page it is sent
