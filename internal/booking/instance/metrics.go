@@ -27,6 +27,8 @@ type metrics struct {
 	bookings *prometheus.CounterVec
 	mails    *prometheus.CounterVec
 	dropped  prometheus.Counter
+	// orphans has no labels; as a vector it is absent until it was counted.
+	orphans *prometheus.GaugeVec
 }
 
 func newMetrics() *metrics {
@@ -42,8 +44,10 @@ func newMetrics() *metrics {
 			Help: "Mails by result: sent, retried, failed, dropped."}, []string{"result"}),
 		dropped: prometheus.NewCounter(prometheus.CounterOpts{Name: "termintreu_access_log_dropped_total",
 			Help: "Lines of the access log dropped because they came faster than they could be written."}),
+		orphans: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "termintreu_orphaned_appointments",
+			Help: "Confirmed appointments ahead whose office, service, channel, counter or hours the catalogue no longer has."}, nil),
 	}
-	m.registry.MustRegister(m.requests, m.duration, m.bookings, m.mails, m.dropped,
+	m.registry.MustRegister(m.requests, m.duration, m.bookings, m.mails, m.dropped, m.orphans,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

@@ -85,6 +85,7 @@ func Run(ctx context.Context, options Options) error {
 	loops.Go(func() { access.run(work) })
 	loops.Go(func() { send(work, bookings, source.Snapshot, counters, options.Log) })
 	loops.Go(func() { expire(work, bookings, source.Snapshot, counters, limit, options.Log) })
+	loops.Go(func() { countOrphans(work, bookings, source.Snapshot, counters, options.Log) })
 	var draining atomic.Bool
 	err = listen(ctx, options, site.Handler(), internalHandler(counters, network, &draining, bookings.Ready), &draining)
 	stop()

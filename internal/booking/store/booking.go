@@ -56,6 +56,17 @@ func (s *Store) Busy(ctx context.Context, office string, from, until time.Time, 
 	return busy, scrub("reading the appointments of office "+office, err)
 }
 
+// Upcoming gives every confirmed appointment that has not begun, without whose it is.
+func (s *Store) Upcoming(ctx context.Context) ([]booking.Booked, error) {
+	rows, err := s.pool.Query(ctx, `SELECT office, service, channel, counter, starts_at, ends_at FROM appointment
+		WHERE state = 'confirmed' AND starts_at > now()`)
+	if err != nil {
+		return nil, scrub("reading the appointments ahead", err)
+	}
+	booked, err := pgx.CollectRows(rows, pgx.RowToStructByPos[booking.Booked])
+	return booked, scrub("reading the appointments ahead", err)
+}
+
 // Hold takes the first free counter, or fails with ErrTaken. Holding again with the same token changes nothing.
 func (s *Store) Hold(ctx context.Context, hold Hold, expiry booking.Expiry) error {
 	return s.inTx(ctx, "holding a slot at office "+hold.Office, func(tx pgx.Tx) error {
