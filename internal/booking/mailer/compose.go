@@ -99,6 +99,9 @@ func newLetter(snapshot *booking.Snapshot, next *store.Mail, words *locale.Local
 	if said.Brand == "" {
 		said.Brand = said.Signed
 	}
+	if next.Token != "" {
+		said.Details = append(said.Details, words.Say("code.yours")+" "+booking.Code(booking.TokenHash(next.Token)))
+	}
 	if snapshot.URL != "" {
 		if next.Token != "" {
 			said.LinkText, said.LinkLabel = words.Say("mail.link"), words.Say("mail.link_button")

@@ -59,7 +59,7 @@ func withStaffRules(document *settings.Instance) {
 		settings.Rule{Category: v1alpha1.CategoryAbuseCase, StartEvent: v1alpha1.StartCaseOpened, Period: "60d", Action: v1alpha1.ActionDelete})
 }
 
-func open(t *testing.T) *desk {
+func open(t testing.TB) *desk {
 	t.Helper()
 	running := &desk{Tenant: fixture.New(t, withStaffRules), secrets: t.TempDir()}
 	running.Store.Keeps = func(category v1alpha1.Category) bool { return running.Document.Rule(category) != nil }
@@ -82,7 +82,13 @@ func open(t *testing.T) *desk {
 		}}
 	limit := web.NewLimiter(1000, time.Millisecond, time.Now)
 	log := slog.New(slog.NewJSONHandler(running, nil))
-	snapshot := func() *booking.Snapshot { return running.Snapshot(t) }
+	snapshot := func() *booking.Snapshot {
+		snapshot, err := booking.NewSnapshot(running.Document)
+		if err != nil {
+			panic(err)
+		}
+		return snapshot
+	}
 	handler = web.New(web.Options{Snapshot: snapshot, Store: running.Store, Clock: time.Now, Log: log, Limit: limit, HasStaff: staff.Open,
 		Staff: staff.New(staff.Options{Snapshot: snapshot, Store: running.Store, Clock: time.Now, Log: log, SecretDir: running.secrets,
 			Style: web.StyleAddress, Limit: limit, Address: web.ClientAddress})}).Handler()
@@ -109,7 +115,7 @@ func (d *desk) writeSecrets(t testing.TB, secrets map[string]string) {
 
 // person is somebody with a browser.
 type person struct {
-	t       *testing.T
+	t       testing.TB
 	desk    *desk
 	browser *http.Client
 }
@@ -345,9 +351,10 @@ func TestBookingForACallerTellsWhereItCameFromAndThatTheyWereInformed(t *testing
 			t.Errorf("the audit log does not tell once %q:\n%s", line, log)
 		}
 	}
+	code := regexp.MustCompile(`[0-9A-HJKMNP-TV-Z]{4}-[0-9A-HJKMNP-TV-Z]{4}`).FindString(page)
 	personal := regexp.MustCompile(`https://[^<"]*/en/appointments/[^<"]+`).FindString(page)
 	status, page = (&person{t, d, oidctest.Browser(t, d.bundle)}).get(strings.TrimPrefix(personal, d.address))
-	expect(t, "the citizen's link", status, http.StatusOK, page, "Grace Hopper")
+	expect(t, "the citizen's link", status, http.StatusOK, page, "Grace Hopper", "Your code for the office: <strong>"+code)
 }
 
 func TestARuleIsOverriddenByTheLeadAndForAReasonOnly(t *testing.T) {

@@ -31,9 +31,11 @@ type fault struct {
 
 // appointmentBody is what the pages behind a secret link see.
 type appointmentBody struct {
-	Summary  summary
-	Address  string
-	Link     string
+	Summary summary
+	Address string
+	Link    string
+	// Code is what the citizen shows at the office.
+	Code     string
 	Slots    string
 	Deadline string
 	Past     bool
@@ -119,6 +121,7 @@ func (s *Site) body(r *request, found *booking.Appointment) appointmentBody {
 	notice := r.snapshot.Notice
 	address := appointmentAddress(r.locale.Tag, r.PathValue("token"))
 	body := appointmentBody{Summary: s.summary(r, found), Address: address, Link: r.snapshot.URL + address,
+		Code:  booking.Code(booking.TokenHash(r.PathValue("token"))),
 		Slots: "/" + r.locale.Tag + "/", Past: !found.Start.After(s.Clock()),
 		NoticeDate: notice.Date, NoticeDay: r.locale.Day(notice.Date),
 		ContactPeriod: r.locale.Period(booking.PeriodOf(r.snapshot.Instance, v1alpha1.CategoryContact))}
