@@ -4,6 +4,8 @@ package controllers
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -18,6 +20,7 @@ import (
 	"github.com/termintreu/termintreu/internal/evidence"
 	"github.com/termintreu/termintreu/internal/plan"
 	"github.com/termintreu/termintreu/internal/resources"
+	"github.com/termintreu/termintreu/internal/settings"
 )
 
 // Leftovers brings the data of removed tenants to its end: the schema when the period of category TenantData has
@@ -27,6 +30,7 @@ type Leftovers struct {
 	Databases *Databases
 	Stores    *Stores
 	Book      *evidence.Book
+	Certifier *Certifier
 	Now       func() time.Time
 }
 
@@ -42,10 +46,16 @@ func (l *Leftovers) Sweep(ctx context.Context) {
 			log.FromContext(ctx).Error(err, "ending retained data", "region", regions.Items[i].Name)
 		}
 	}
+	if err := l.Certifier.Track(ctx); err != nil {
+		log.FromContext(ctx).Error(err, "tracking certificates")
+	}
 }
 
 func (l *Leftovers) sweep(ctx context.Context, region *v1alpha1.DataRegion) error {
-	alive := map[string]bool{}
+	alive, err := l.claimed(ctx)
+	if err != nil {
+		return err
+	}
 	for i := range region.Spec.DatabaseServers {
 		server := &region.Spec.DatabaseServers[i]
 		for _, database := range server.Databases {
@@ -65,11 +75,62 @@ func (l *Leftovers) sweep(ctx context.Context, region *v1alpha1.DataRegion) erro
 			}
 		}
 	}
-	return l.sweepJobs(ctx, region, alive)
+	return errors.Join(l.issueDue(ctx, region, alive), l.sweepJobs(ctx, region, alive))
+}
+
+// claimed are the data of BookingTenants that exist.
+func (l *Leftovers) claimed(ctx context.Context) (map[string]bool, error) {
+	tenants := &v1alpha1.BookingTenantList{}
+	if err := l.Client.List(ctx, tenants, client.UnsafeDisableDeepCopy); err != nil {
+		return nil, err
+	}
+	claimed := map[string]bool{}
+	for i := range tenants.Items {
+		claimed[plan.DataID(tenants.Items[i].UID)] = true
+	}
+	return claimed, nil
+}
+
+// issueDue ends what an operator that was killed had begun: the schema is gone, and its certificate not issued.
+func (l *Leftovers) issueDue(ctx context.Context, region *v1alpha1.DataRegion, alive map[string]bool) error {
+	certificates := &v1alpha1.DeletionCertificateList{}
+	if err := l.Client.List(ctx, certificates, client.MatchingLabels{resources.LabelRegion: region.Name}); err != nil {
+		return err
+	}
+	for i := range certificates.Items {
+		cert := &certificates.Items[i]
+		if cert.Status.Deletion != nil || alive[cert.Spec.DataID] {
+			continue
+		}
+		for j := range region.Spec.DatabaseServers {
+			server := &region.Spec.DatabaseServers[j]
+			if server.Name == cert.Spec.Server && slices.Contains(server.Databases, cert.Spec.Database) {
+				if err := l.dropAndCertify(ctx, region, server, cert); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
 }
 
 func (l *Leftovers) drop(ctx context.Context, region *v1alpha1.DataRegion, server *v1alpha1.DatabaseServer, database, dataID string) error {
 	admin, err := l.Databases.Admin(ctx, region, server, database)
+	if err != nil {
+		return err
+	}
+	registered, err := admin.Lookup(ctx, dataID)
+	if err != nil || registered == nil {
+		return err
+	}
+	spec := v1alpha1.DeletionCertificateSpec{
+		Tenant: v1alpha1.TenantIdentity{Namespace: registered.Namespace, Name: registered.Name, UID: registered.UID},
+		DataID: dataID, Region: region.Name, Server: server.Name, Database: database, ContractEnd: timeOf(*registered.RetainedSince),
+	}
+	if err := count(ctx, admin, &spec, l.Now()); err != nil {
+		return err
+	}
+	cert, err := l.Certifier.Begin(ctx, spec)
 	if err != nil {
 		return err
 	}
@@ -78,23 +139,43 @@ func (l *Leftovers) drop(ctx context.Context, region *v1alpha1.DataRegion, serve
 	if err := deletePlatformObjects(ctx, l.Client, region.Spec.PlatformNamespace, purge); err != nil {
 		return err
 	}
-	if err := admin.Drop(ctx, dataID); err != nil {
-		return fmt.Errorf("dropping schema %s on server %s: %w", dataID, server.Name, err)
+	if err := l.dropAndCertify(ctx, region, server, cert); err != nil {
+		return err
 	}
 	log.FromContext(ctx).Info("retained data reached its end", "schema", dataID, "server", server.Name)
 	return nil
 }
 
+// dropAndCertify drops what is left, which verifies that nothing is, and issues the certificate.
+func (l *Leftovers) dropAndCertify(ctx context.Context, region *v1alpha1.DataRegion, server *v1alpha1.DatabaseServer, cert *v1alpha1.DeletionCertificate) error {
+	admin, err := l.Databases.Admin(ctx, region, server, cert.Spec.Database)
+	if err != nil {
+		return err
+	}
+	if err := admin.Drop(ctx, cert.Spec.DataID); err != nil {
+		return fmt.Errorf("dropping schema %s on server %s: %w", cert.Spec.DataID, server.Name, err)
+	}
+	return l.Certifier.Issue(ctx, cert, region, backupPeriod(ctx, l.Client, region, cert.Spec.DataID))
+}
+
+// backupPeriod is the one the tenant's own expiry keeps, so that it is known after tenant and policy are gone; zero when
+// there is no expiry any longer.
+func backupPeriod(ctx context.Context, c client.Client, region *v1alpha1.DataRegion, dataID string) time.Duration {
+	made, document := &corev1.ConfigMap{}, settings.Backup{}
+	if c.Get(ctx, client.ObjectKey{Namespace: region.Spec.PlatformNamespace, Name: resources.BackupNameOf(dataID)}, made) != nil ||
+		json.Unmarshal([]byte(made.Data[settings.FileKey]), &document) != nil {
+		return 0
+	}
+	period, err := document.Period.Duration()
+	if err != nil {
+		return 0
+	}
+	return period
+}
+
 // sweepJobs removes the jobs, Secrets and identities of data that exists nowhere any longer: no schema registers it,
 // no tenant claims it, no store holds a version of a backup.
 func (l *Leftovers) sweepJobs(ctx context.Context, region *v1alpha1.DataRegion, alive map[string]bool) error {
-	tenants := &v1alpha1.BookingTenantList{}
-	if err := l.Client.List(ctx, tenants, client.UnsafeDisableDeepCopy); err != nil {
-		return err
-	}
-	for i := range tenants.Items {
-		alive[plan.DataID(tenants.Items[i].UID)] = true
-	}
 	crons := &batchv1.CronJobList{}
 	if err := l.Client.List(ctx, crons, client.InNamespace(region.Spec.PlatformNamespace), client.MatchingLabels{resources.LabelRegion: region.Name}); err != nil {
 		return err
@@ -137,6 +218,9 @@ func removeFromStore(ctx context.Context, stores *Stores, region string, store *
 	}
 	if !locked.IsZero() {
 		return locked, nil
+	}
+	if _, err := c.AbortUploads(ctx, dataID+"/", time.Now()); err != nil {
+		return time.Time{}, fmt.Errorf("ending unfinished uploads of %s at store %s: %w", dataID, store.Name, err)
 	}
 	if err := identities.Remove(ctx, dataID); err != nil {
 		return time.Time{}, fmt.Errorf("removing the identities of %s at store %s: %w", dataID, store.Name, err)

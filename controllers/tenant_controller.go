@@ -26,6 +26,7 @@ type TenantReconciler struct {
 	Databases *Databases
 	Stores    *Stores
 	Book      *evidence.Book
+	Certifier *Certifier
 	Recorder  events.EventRecorder
 	Defaults  plan.Defaults
 	// MaxEvidenceAge is how old evidence may be before it proves nothing.

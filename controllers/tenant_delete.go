@@ -121,6 +121,11 @@ func (r *TenantReconciler) retainObjects(ctx context.Context, s *scope) error {
 // store has locked nobody can delete: expiry stays, and takes it when the lock has ended, as it would have anyway.
 func (r *TenantReconciler) deleteData(ctx context.Context, s *scope) error {
 	dataID, region := s.input.Placement.Schema, s.input.Region
+	period := backupPeriod(ctx, r.Client, region, dataID)
+	cert, err := r.beginCertificate(ctx, s)
+	if err != nil {
+		return err
+	}
 	for _, component := range []resources.Component{resources.ComponentRetention, resources.ComponentBackup} {
 		which := client.MatchingLabels{resources.LabelDataID: dataID, resources.LabelComponent: string(component)}
 		if err := deleteJobs(ctx, r.Client, region.Spec.PlatformNamespace, which); err != nil {
@@ -148,16 +153,46 @@ func (r *TenantReconciler) deleteData(ctx context.Context, s *scope) error {
 			locked = until
 		}
 	}
+	if err := r.Certifier.Issue(ctx, cert, region, period); err != nil {
+		return err
+	}
 	if !locked.IsZero() {
 		r.Recorder.Eventf(s.tenant, nil, corev1.EventTypeNormal, "Deleted", "Delete",
-			"Schema %s and its roles are gone; backups the stores have locked go with their period, the last lock ends at %s", dataID, locked.UTC().Format(time.RFC3339))
+			"Schema %s and its roles are gone; backups the stores have locked go with their period, the last lock ends at %s: DeletionCertificate %s", dataID, locked.UTC().Format(time.RFC3339), cert.Name)
 		return nil
 	}
 	if err := deletePlatformObjects(ctx, r.Client, region.Spec.PlatformNamespace, client.MatchingLabels{resources.LabelDataID: dataID}); err != nil {
 		return err
 	}
-	r.Recorder.Eventf(s.tenant, nil, corev1.EventTypeNormal, "Deleted", "Delete", "Schema %s, its roles and its backups are gone", dataID)
+	r.Recorder.Eventf(s.tenant, nil, corev1.EventTypeNormal, "Deleted", "Delete", "Schema %s, its roles and its backups are gone: DeletionCertificate %s", dataID, cert.Name)
 	return nil
+}
+
+// beginCertificate writes down what is about to be deleted.
+func (r *TenantReconciler) beginCertificate(ctx context.Context, s *scope) (*v1alpha1.DeletionCertificate, error) {
+	server, err := r.serverOf(s)
+	if err != nil {
+		return nil, err
+	}
+	admin, err := r.Databases.Admin(ctx, s.input.Region, server, s.input.Placement.Name)
+	if err != nil {
+		return nil, err
+	}
+	spec := v1alpha1.DeletionCertificateSpec{
+		Tenant: v1alpha1.TenantIdentity{Namespace: s.tenant.Namespace, Name: s.tenant.Name, UID: string(s.tenant.UID)},
+		DataID: s.input.Placement.Schema, Region: s.input.Region.Name, Server: server.Name, Database: s.input.Placement.Name,
+		ContractEnd: timeOf(s.now),
+	}
+	if s.tenant.DeletionTimestamp != nil {
+		spec.ContractEnd = s.tenant.DeletionTimestamp
+	}
+	for i := range s.tenant.Spec.Controllers {
+		spec.Controllers = append(spec.Controllers, s.tenant.Spec.Controllers[i].Name)
+	}
+	if err := count(ctx, admin, &spec, s.now); err != nil {
+		return nil, err
+	}
+	return r.Certifier.Begin(ctx, spec)
 }
 
 func (r *TenantReconciler) serverOf(s *scope) (*v1alpha1.DatabaseServer, error) {

@@ -38,6 +38,10 @@ const (
 	// ConditionNoticeConsistent is the verdict over the privacy notice the site publishes; absent where the operator
 	// does not read notices.
 	ConditionNoticeConsistent = "NoticeConsistent"
+	// ConditionIssued of a DeletionCertificate is True when the deletion was verified and signed.
+	ConditionIssued = "Issued"
+	// ConditionComplete of a DeletionCertificate is True when no store holds a backup or an export any longer.
+	ConditionComplete = "Complete"
 	// ConditionCompliant sums the verdicts up: False when one is False, else Unknown when one is Unknown, else True.
 	ConditionCompliant = "Compliant"
 )
@@ -91,6 +95,16 @@ const (
 	ReasonDependencyUnavailable = "DependencyUnavailable"
 	// ReasonInvalidSpec means a DataRegion or RetentionPolicy contradicts itself.
 	ReasonInvalidSpec = "InvalidSpec"
+)
+
+// Reasons of Issued and Complete.
+const (
+	// ReasonVerifiedAbsent means schema and roles were read back absent.
+	ReasonVerifiedAbsent = "VerifiedAbsent"
+	// ReasonBackupsRemain means a store still holds backups or exports within their period.
+	ReasonBackupsRemain = "BackupsRemain"
+	// ReasonBackupsGone means every store was listed and holds nothing of the tenant.
+	ReasonBackupsGone = "BackupsGone"
 )
 
 // Reasons of DatabaseReady and InstanceAvailable.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package v1alpha1 holds the kinds of booking.termintreu.dev/v1alpha1: the BookingTenant of an authority, the
-// RetentionPolicy it promises to keep, and the DataRegion its data may live in.
+// RetentionPolicy it promises to keep, the DataRegion its data may live in, and the DeletionCertificate of its end.
 //
 // +kubebuilder:object:generate=true
 // +kubebuilder:ac:generate=true
@@ -32,6 +32,7 @@ func addKnownTypes(scheme *runtime.Scheme) error {
 		&BookingTenant{}, &BookingTenantList{},
 		&RetentionPolicy{}, &RetentionPolicyList{},
 		&DataRegion{}, &DataRegionList{},
+		&DeletionCertificate{}, &DeletionCertificateList{},
 	)
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 	return nil

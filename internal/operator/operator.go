@@ -92,7 +92,10 @@ func New(ctx context.Context, config *rest.Config, o Options) (manager.Manager, 
 	controllers.ShowRetention(book, o.MaxEvidenceAge)
 	databases := &controllers.Databases{Secrets: mgr.GetAPIReader(), Namespace: o.Namespace, Tenants: mgr.GetClient()}
 	stores := &controllers.Stores{Secrets: mgr.GetAPIReader(), Namespace: o.Namespace}
-	leftovers := &controllers.Leftovers{Client: mgr.GetClient(), Databases: databases, Stores: stores, Book: book, Now: time.Now}
+	certifier := &controllers.Certifier{
+		Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Stores: stores, Book: book, Namespace: o.Namespace, Now: time.Now,
+	}
+	leftovers := &controllers.Leftovers{Client: mgr.GetClient(), Databases: databases, Stores: stores, Book: book, Certifier: certifier, Now: time.Now}
 	kick := make(chan struct{}, 1)
 	measurer := &controllers.Measurer{
 		Client: mgr.GetClient(), Databases: databases, Stores: stores, Book: book, Pods: mgr.GetAPIReader(),
@@ -113,7 +116,7 @@ func New(ctx context.Context, config *rest.Config, o Options) (manager.Manager, 
 		}
 	}
 	tenants := &controllers.TenantReconciler{
-		Client: mgr.GetClient(), Databases: databases, Stores: stores, Book: book,
+		Client: mgr.GetClient(), Databases: databases, Stores: stores, Book: book, Certifier: certifier,
 		Recorder: mgr.GetEventRecorder("termintreu"), MaxEvidenceAge: o.MaxEvidenceAge, ReadsNotices: o.ReadNotices, Now: time.Now,
 		Defaults: plan.Defaults{Image: o.Image, ImagePullPolicy: o.ImagePullPolicy, OperatorNamespace: o.Namespace},
 	}

@@ -80,7 +80,10 @@ func InstanceNameOf(tenant string) string { return tenant + "-booking" }
 func RetentionName(p *plan.Plan) string { return p.DataID + "-retention" }
 
 // BackupName names every object of the backup in the platform namespace.
-func BackupName(p *plan.Plan) string { return p.DataID + "-backup" }
+func BackupName(p *plan.Plan) string { return BackupNameOf(p.DataID) }
+
+// BackupNameOf is BackupName for whoever has no plan any longer.
+func BackupNameOf(dataID string) string { return dataID + "-backup" }
 
 // ExpiryName names every object of expiry in the platform namespace; it shares the backup's settings.
 func ExpiryName(p *plan.Plan) string { return p.DataID + "-expiry" }

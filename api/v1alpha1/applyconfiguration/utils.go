@@ -66,6 +66,12 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.DataRegionSpecApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("DataRegionStatus"):
 		return &apiv1alpha1.DataRegionStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("DeletionCertificate"):
+		return &apiv1alpha1.DeletionCertificateApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("DeletionCertificateSpec"):
+		return &apiv1alpha1.DeletionCertificateSpecApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("DeletionCertificateStatus"):
+		return &apiv1alpha1.DeletionCertificateStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("EgressRule"):
 		return &apiv1alpha1.EgressRuleApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("EnforcedPolicy"):
@@ -108,8 +114,12 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.ProcessorApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("PurgeRun"):
 		return &apiv1alpha1.PurgeRunApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("RecordCount"):
+		return &apiv1alpha1.RecordCountApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("RegionIngress"):
 		return &apiv1alpha1.RegionIngressApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("RemainingBackups"):
+		return &apiv1alpha1.RemainingBackupsApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ResidencyStatus"):
 		return &apiv1alpha1.ResidencyStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("RetainedData"):
@@ -130,6 +140,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.ServerStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Service"):
 		return &apiv1alpha1.ServiceApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("SignedStatement"):
+		return &apiv1alpha1.SignedStatementApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("StaffGrant"):
 		return &apiv1alpha1.StaffGrantApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("StaffIdentity"):
@@ -142,6 +154,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.SupervisoryAuthorityApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Suspension"):
 		return &apiv1alpha1.SuspensionApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("TenantIdentity"):
+		return &apiv1alpha1.TenantIdentityApplyConfiguration{}
 
 	}
 	return nil

@@ -626,6 +626,96 @@ var schemaYAML = typed.YAMLObject(`types:
         scalar: numeric
 - name: com.github.termintreu.termintreu.api.v1alpha1.Date
   scalar: string
+- name: com.github.termintreu.termintreu.api.v1alpha1.DeletionCertificate
+  map:
+    fields:
+    - name: apiVersion
+      type:
+        scalar: string
+    - name: kind
+      type:
+        scalar: string
+    - name: metadata
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta
+    - name: spec
+      type:
+        namedType: com.github.termintreu.termintreu.api.v1alpha1.DeletionCertificateSpec
+    - name: status
+      type:
+        namedType: com.github.termintreu.termintreu.api.v1alpha1.DeletionCertificateStatus
+- name: com.github.termintreu.termintreu.api.v1alpha1.DeletionCertificateSpec
+  map:
+    fields:
+    - name: contractEnd
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: controllers
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: countedAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: dataID
+      type:
+        scalar: string
+    - name: database
+      type:
+        scalar: string
+    - name: records
+      type:
+        list:
+          elementType:
+            namedType: com.github.termintreu.termintreu.api.v1alpha1.RecordCount
+          elementRelationship: associative
+          keys:
+          - category
+    - name: region
+      type:
+        scalar: string
+    - name: server
+      type:
+        scalar: string
+    - name: tenant
+      type:
+        namedType: com.github.termintreu.termintreu.api.v1alpha1.TenantIdentity
+- name: com.github.termintreu.termintreu.api.v1alpha1.DeletionCertificateStatus
+  map:
+    fields:
+    - name: backups
+      type:
+        list:
+          elementType:
+            namedType: com.github.termintreu.termintreu.api.v1alpha1.RemainingBackups
+          elementRelationship: associative
+          keys:
+          - store
+    - name: completion
+      type:
+        namedType: com.github.termintreu.termintreu.api.v1alpha1.SignedStatement
+    - name: conditions
+      type:
+        list:
+          elementType:
+            namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Condition
+          elementRelationship: associative
+          keys:
+          - type
+    - name: deletedAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: deletion
+      type:
+        namedType: com.github.termintreu.termintreu.api.v1alpha1.SignedStatement
+    - name: keyID
+      type:
+        scalar: string
+    - name: sequence
+      type:
+        scalar: numeric
 - name: com.github.termintreu.termintreu.api.v1alpha1.DeletionPolicy
   scalar: string
 - name: com.github.termintreu.termintreu.api.v1alpha1.DriftAction
@@ -1033,6 +1123,15 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: startedAt
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+- name: com.github.termintreu.termintreu.api.v1alpha1.RecordCount
+  map:
+    fields:
+    - name: category
+      type:
+        namedType: com.github.termintreu.termintreu.api.v1alpha1.Category
+    - name: count
+      type:
+        scalar: numeric
 - name: com.github.termintreu.termintreu.api.v1alpha1.RegionIngress
   map:
     fields:
@@ -1055,6 +1154,21 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: processor
       type:
         namedType: com.github.termintreu.termintreu.api.v1alpha1.Processor
+- name: com.github.termintreu.termintreu.api.v1alpha1.RemainingBackups
+  map:
+    fields:
+    - name: goneAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: store
+      type:
+        scalar: string
+    - name: until
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: versions
+      type:
+        scalar: numeric
 - name: com.github.termintreu.termintreu.api.v1alpha1.ResidencyStatus
   map:
     fields:
@@ -1303,6 +1417,15 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: name
       type:
         namedType: com.github.termintreu.termintreu.api.v1alpha1.CatalogueName
+- name: com.github.termintreu.termintreu.api.v1alpha1.SignedStatement
+  map:
+    fields:
+    - name: signature
+      type:
+        scalar: string
+    - name: text
+      type:
+        scalar: string
 - name: com.github.termintreu.termintreu.api.v1alpha1.StaffGrant
   map:
     fields:
@@ -1404,6 +1527,18 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: until
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+- name: com.github.termintreu.termintreu.api.v1alpha1.TenantIdentity
+  map:
+    fields:
+    - name: name
+      type:
+        scalar: string
+    - name: namespace
+      type:
+        scalar: string
+    - name: uid
+      type:
+        scalar: string
 - name: com.github.termintreu.termintreu.api.v1alpha1.TimeOfDay
   scalar: string
 - name: com.github.termintreu.termintreu.api.v1alpha1.WebAddress
