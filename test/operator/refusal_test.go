@@ -5,10 +5,14 @@ package operator_test
 import (
 	"context"
 	"strings"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/termintreu/termintreu/api/v1alpha1"
 )
@@ -27,13 +31,17 @@ type mistake struct {
 
 // Acceptance 8: a wrong wish is Stalled with a sentence, leaves nothing half-made, and heals when it is mended.
 var _ = Describe("A tenant that cannot be", Ordered, func() {
-	var w *world
+	var (
+		w     *world
+		older *v1alpha1.BookingTenant
+	)
 
 	BeforeAll(func(ctx SpecContext) {
 		w = newWorld(ctx)
 		startOperator()
 		createNamespace(ctx, w.name+"-stranger")
-		eventually(ctx, w.create(ctx, "older"), v1alpha1.ConditionDatabaseReady, metav1.ConditionTrue)
+		older = w.create(ctx, "older")
+		eventually(ctx, older, v1alpha1.ConditionDatabaseReady, metav1.ConditionTrue)
 	})
 
 	DescribeTable("is Stalled, has nothing half-made, and comes up when mended", func(ctx SpecContext, m mistake) {
@@ -128,6 +136,36 @@ var _ = Describe("A tenant that cannot be", Ordered, func() {
 				Expect(admin.Patch(ctx, w.region, mergeFrom(before))).To(Succeed())
 			},
 		}),
+	)
+
+	DescribeTable("goes on as it was last planned while a change of it is refused", func(ctx SpecContext, reason, says string, spoil, mend func(*v1alpha1.BookingTenant)) {
+		document := &corev1.ConfigMap{}
+		Eventually(ctx, func() error {
+			return admin.Get(ctx, client.ObjectKey{Namespace: older.Namespace, Name: older.Name + "-booking"}, document)
+		}).WithTimeout(time.Minute).Should(Succeed())
+		before := document.Data
+		update(ctx, older, spoil)
+		stalled := eventually(ctx, older, v1alpha1.ConditionStalled, metav1.ConditionTrue, saying(says))
+		Expect(stalled.Reason).To(Equal(reason))
+		Expect(w.settingsOf(ctx, older)).To(Equal(before), "the last valid plan keeps serving")
+		update(ctx, older, mend)
+		Eventually(ctx, func() *metav1.Condition {
+			return meta.FindStatusCondition(get(ctx, older).Status.Conditions, v1alpha1.ConditionStalled)
+		}).WithTimeout(time.Minute).Should(BeNil())
+	},
+		Entry("with hours that cross on some Mondays", v1alpha1.ReasonInvalidCatalogue, "two opening hours cross each other on ",
+			func(t *v1alpha1.BookingTenant) {
+				office := &t.Spec.Catalogue.Offices[0]
+				first := office.OpeningHours[0]
+				first.WeeksOfMonth = []v1alpha1.WeekOfMonth{v1alpha1.WeekFirst}
+				office.OpeningHours = append(office.OpeningHours, first)
+			}, func(t *v1alpha1.BookingTenant) {
+				office := &t.Spec.Catalogue.Offices[0]
+				office.OpeningHours = office.OpeningHours[:len(office.OpeningHours)-1]
+			}),
+		Entry("with an accent nobody can read", v1alpha1.ReasonInvalidAppearance, "such as the darker shade #",
+			func(t *v1alpha1.BookingTenant) { t.Spec.Appearance = &v1alpha1.Appearance{Accent: "#ffee00"} },
+			func(t *v1alpha1.BookingTenant) { t.Spec.Appearance = nil }),
 	)
 
 	It("is Stalled for an unknown region until the region is declared", func(ctx SpecContext) {
