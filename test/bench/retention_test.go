@@ -65,13 +65,34 @@ func TestBenchRetention(t *testing.T) {
 	again := Measure(t, func() { execute(t, super, "SELECT * FROM "+purged.DataID+".retention_audit()") })
 	report.Tell("audit of the tenant right after its purge, first", Duration, one.Wall)
 	report.Limit("audit of the tenant right after its purge", Duration, again.Wall, 0.01)
-	for _, tenants := range []int{10, 100, 500} {
-		benchAudit(t, report, server, Scaled(tenants))
+	for _, rows := range []int{10_000, 100_000, 1_000_000} {
+		benchGrowth(t, report, server, Scaled(rows))
+	}
+	for _, tenants := range []int{10, 100, 500, 2000} {
+		benchAudit(t, report, server, Scaled(tenants), tenants <= 500)
 	}
 }
 
+// benchGrowth takes what a purge and the audit after it cost at one size; half of the rows are overdue.
+func benchGrowth(t *testing.T, report *Report, server *pgtest.Server, rows int) {
+	t.Helper()
+	database, admin := prepared(t, server)
+	tenant := newDatabaseTenant()
+	must(t, admin.Ensure(t.Context(), tenant))
+	super := server.Superuser(t, database)
+	fill(t, super, tenant.DataID, rows)
+	config, err := postgres.OperandConfig(databaseOf(server, database, tenant.DataID),
+		settings.Credentials{Username: postgres.RolesOf(tenant.DataID).Retention, Password: tenant.Retention})
+	must(t, err)
+	cost := Measure(t, func() { _, err = retention.Run(t.Context(), retention.Options{Config: config}) })
+	must(t, err)
+	audit := Measure(t, func() { execute(t, super, "SELECT * FROM "+tenant.DataID+".retention_audit()") })
+	report.Tell(fmt.Sprintf("purge of half of %d appointments, per 1,000 removed", rows), Duration, cost.Wall/max(1, float64(rows/2)/1000))
+	report.Tell(fmt.Sprintf("audit of a tenant of %d appointments after it", rows), Duration, audit.Wall)
+}
+
 // benchAudit takes the audit of a database of its own.
-func benchAudit(t *testing.T, report *Report, server *pgtest.Server, tenants int) {
+func benchAudit(t *testing.T, report *Report, server *pgtest.Server, tenants int, limited bool) {
 	t.Helper()
 	database, admin := prepared(t, server)
 	super := server.Superuser(t, database)
@@ -87,7 +108,12 @@ func benchAudit(t *testing.T, report *Report, server *pgtest.Server, tenants int
 			must(t, err)
 		}).Wall)
 	}
-	report.Limit(fmt.Sprintf("audit of %d tenants in one database", tenants), Duration, Median(walls), 1)
+	if limited {
+		report.Limit(fmt.Sprintf("audit of %d tenants in one database", tenants), Duration, Median(walls), 1)
+		return
+	}
+	// More than a database should hold, to see how the cost grows.
+	report.Tell(fmt.Sprintf("audit of %d tenants in one database", tenants), Duration, Median(walls))
 }
 
 // fill stores appointments with contacts, and a message for every tenth, half of them ended 31 to 61 days ago.
