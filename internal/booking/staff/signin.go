@@ -40,10 +40,11 @@ func csrfOf(secret string) string {
 
 // identify finds who is signed in; the zero Staff when nobody is, or when every role has been taken away.
 func (d *Desk) identify(r *request) (booking.Staff, string, error) {
-	cookie, err := r.Cookie(sessionCookie)
-	if err != nil || cookie.Value == "" {
+	sent := r.CookiesNamed(sessionCookie)
+	if len(sent) != 1 || sent[0].Value == "" {
 		return booking.Staff{}, "", nil
 	}
+	cookie := sent[0]
 	session, err := d.Store.Session(r.Context(), cookie.Value)
 	if errors.Is(err, store.ErrNotFound) {
 		return booking.Staff{}, "", nil

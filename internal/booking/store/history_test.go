@@ -101,7 +101,7 @@ func step(now calendar, did operation, got outcome) (bool, calendar) {
 	case doBook:
 		return e.state == "" && now.room(did.slot, did.appointment), put(booking.StateConfirmed, did.slot)
 	case doFind:
-		return got.notFound == !(open || settled) && (got.notFound || got.state == e.state), now
+		return got.notFound != (open || settled) && (got.notFound || got.state == e.state), now
 	case doAge:
 		if open {
 			return true, put(aged, 0)
