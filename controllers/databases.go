@@ -13,6 +13,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/termintreu/termintreu/api/v1alpha1"
+	"github.com/termintreu/termintreu/internal/cnpg"
+	"github.com/termintreu/termintreu/internal/evidence"
 	"github.com/termintreu/termintreu/internal/plan"
 	"github.com/termintreu/termintreu/internal/postgres"
 	"github.com/termintreu/termintreu/internal/settings"
@@ -26,6 +28,9 @@ type Databases struct {
 	Namespace string
 	// Tenants reads BookingTenants, cached.
 	Tenants client.Reader
+
+	// Book knows what a region leaves to a CloudNativePG Cluster.
+	Book *evidence.Book
 
 	identities serverIdentities
 	mu         sync.Mutex
@@ -43,6 +48,9 @@ type pool struct {
 
 // Admin gives the prepared administrative connection of a database, on the server its name stands for and no other.
 func (d *Databases) Admin(ctx context.Context, region *v1alpha1.DataRegion, server *v1alpha1.DatabaseServer, database string) (*postgres.Admin, error) {
+	if server = d.Book.ResolveServer(region.Name, server); server.Host == "" || server.CABundle == "" {
+		return nil, fmt.Errorf("database server %s: its CloudNativePG Cluster %s/%s has not been seen yet", server.Name, server.ClusterRef.Namespace, server.ClusterRef.Name)
+	}
 	p := d.pool(plan.DatabaseKey{Region: region.Name, Server: server.Name, Database: database})
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -120,7 +128,7 @@ func (p *pool) close() {
 }
 
 func (d *Databases) open(ctx context.Context, region *v1alpha1.DataRegion, server *v1alpha1.DatabaseServer, database string) (*postgres.Admin, string, error) {
-	secret, err := adminSecret(ctx, d.Secrets, d.Namespace, server.AdminSecretRef.Name, settings.UsernameKey, settings.PasswordKey)
+	secret, err := d.login(ctx, server, settings.UsernameKey, settings.PasswordKey)
 	if err != nil {
 		return nil, "", fmt.Errorf("database server %s: %w", server.Name, err)
 	}
@@ -136,7 +144,7 @@ func (d *Databases) open(ctx context.Context, region *v1alpha1.DataRegion, serve
 // heedSecret makes the pools of a server log in anew when the Secret was changed: a login that no longer fits must
 // show at once, not when the last connection made with the old one has gone.
 func (d *Databases) heedSecret(ctx context.Context, region string, server *v1alpha1.DatabaseServer) error {
-	secret, err := adminSecret(ctx, d.Secrets, d.Namespace, server.AdminSecretRef.Name)
+	secret, err := d.login(ctx, server)
 	if client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("database server %s: %w", server.Name, err)
 	}
@@ -151,12 +159,21 @@ func (d *Databases) heedSecret(ctx context.Context, region string, server *v1alp
 	return nil
 }
 
+// login reads the Secret of a server: the one the region names, or that of its CloudNativePG Cluster.
+func (d *Databases) login(ctx context.Context, server *v1alpha1.DatabaseServer, keys ...string) (*corev1.Secret, error) {
+	namespace, name := d.Namespace, server.AdminSecretRef.Name
+	if name == "" && server.ClusterRef != nil {
+		namespace, name = server.ClusterRef.Namespace, cnpg.AppSecret(server.ClusterRef.Name)
+	}
+	return adminSecret(ctx, d.Secrets, namespace, name, keys...)
+}
+
 // reach is how a server is reached, without a login.
 func reach(server *v1alpha1.DatabaseServer) postgres.Server {
 	return postgres.Server{Name: server.Name, Host: server.Host, Port: server.Port, CABundle: server.CABundle}
 }
 
-// adminSecret reads a Secret of the operator's namespace and insists on its keys.
+// adminSecret reads a Secret and insists on its keys.
 func adminSecret(ctx context.Context, reader client.Reader, namespace, name string, keys ...string) (*corev1.Secret, error) {
 	secret := &corev1.Secret{}
 	if err := reader.Get(ctx, types.NamespacedName{Namespace: namespace, Name: name}, secret); err != nil {

@@ -68,22 +68,30 @@ func (m *Measurer) round(ctx context.Context) {
 	m.keepEndpoints(regions.Items)
 	var wg sync.WaitGroup
 	for i := range regions.Items {
-		region := &regions.Items[i]
-		for j := range region.Spec.DatabaseServers {
-			server := &region.Spec.DatabaseServers[j]
-			wg.Go(func() { m.meetServer(ctx, region, server) })
-		}
-		for j := range region.Spec.BackupStores {
-			store := &region.Spec.BackupStores[j]
-			wg.Go(func() { m.list(ctx, region, store) })
-		}
-		wg.Go(func() { m.tryWall(ctx, region) })
-		wg.Go(func() { m.lookAtFront(ctx, region) })
+		wg.Go(func() { m.region(ctx, &wg, &regions.Items[i]) })
 	}
 	wg.Wait()
 	if m.Done != nil && ctx.Err() == nil {
 		m.Done(ctx)
 	}
+}
+
+// region begins the measurements of one region. What its CloudNativePG Clusters say comes before what is in them.
+func (m *Measurer) region(ctx context.Context, wg *sync.WaitGroup, region *v1alpha1.DataRegion) {
+	for i := range region.Spec.DatabaseServers {
+		if server := &region.Spec.DatabaseServers[i]; server.ClusterRef != nil {
+			m.lookAtCluster(ctx, region, server)
+		}
+	}
+	region = m.Book.Resolve(region)
+	for i := range region.Spec.DatabaseServers {
+		wg.Go(func() { m.meetServer(ctx, region, &region.Spec.DatabaseServers[i]) })
+	}
+	for i := range region.Spec.BackupStores {
+		wg.Go(func() { m.list(ctx, region, &region.Spec.BackupStores[i]) })
+	}
+	wg.Go(func() { m.tryWall(ctx, region) })
+	wg.Go(func() { m.lookAtFront(ctx, region) })
 }
 
 func (m *Measurer) audit(ctx context.Context, region *v1alpha1.DataRegion, server *v1alpha1.DatabaseServer, database string) {

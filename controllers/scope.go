@@ -58,7 +58,7 @@ func (r *TenantReconciler) load(ctx context.Context, name types.NamespacedName) 
 
 	region := &v1alpha1.DataRegion{}
 	if err := r.Get(ctx, types.NamespacedName{Name: tenant.Spec.RegionRef.Name}, region); err == nil {
-		s.input.Region = region
+		s.input.Region = r.Book.Resolve(region)
 	} else if client.IgnoreNotFound(err) != nil {
 		return nil, err
 	}

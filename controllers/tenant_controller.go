@@ -76,6 +76,9 @@ func (r *TenantReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctr
 	return ctrl.Result{RequeueAfter: r.renewal(s)}, nil
 }
 
+// lookAgain is how soon a tenant is looked at again that waits for something nobody watches.
+const lookAgain = 10 * time.Second
+
 // firstLook is how soon a tenant is looked at again that waits for its first measurement.
 const firstLook = 500 * time.Millisecond
 
@@ -95,7 +98,7 @@ func (r *TenantReconciler) unmeasured(s *scope) bool {
 	if r.Book.Wall(region.Name).At.IsZero() || region.Spec.Ingress != nil && r.Book.Front(region.Name).At.IsZero() {
 		return true
 	}
-	if r.redeclared(region, placed.Server) {
+	if r.redeclared(region, placed.Server) || unseen(r.Book, region) {
 		return true
 	}
 	for i := range region.Spec.DatabaseServers {
@@ -121,6 +124,13 @@ func (r *TenantReconciler) redeclared(region *v1alpha1.DataRegion, server string
 	}
 	return slices.ContainsFunc(region.Spec.BackupStores, func(s v1alpha1.BackupStore) bool {
 		return unmet(plan.StoreUse(s.Name), plan.StoreDigest(&s))
+	})
+}
+
+// unseen tells whether a CloudNativePG Cluster of the region has not been looked at yet by this process.
+func unseen(book *evidence.Book, region *v1alpha1.DataRegion) bool {
+	return slices.ContainsFunc(region.Spec.DatabaseServers, func(server v1alpha1.DatabaseServer) bool {
+		return server.ClusterRef != nil && book.Server(evidence.ServerKey{Region: region.Name, Server: server.Name}).At.IsZero()
 	})
 }
 
@@ -173,6 +183,10 @@ func (r *TenantReconciler) judge(s *scope) {
 func (r *TenantReconciler) renewal(s *scope) time.Duration {
 	if s.blocked {
 		return retryEviction
+	}
+	// A Cluster is mended where nobody tells a tenant that has no data yet.
+	if s.refusal != nil && s.refusal.Reason == v1alpha1.ReasonOtherCopiesTooLong {
+		return lookAgain
 	}
 	midnight := s.now.UTC().Truncate(24 * time.Hour).Add(24 * time.Hour).Sub(s.now)
 	return min(r.MaxEvidenceAge/2, midnight+time.Second)

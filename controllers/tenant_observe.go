@@ -34,6 +34,10 @@ func (r *TenantReconciler) observe(ctx context.Context, s *scope) {
 
 	s.evidence.Wall, s.evidence.Front = r.Book.Wall(p.Region.Name), r.Book.Front(p.Region.Name)
 	s.evidence.Endpoints = r.endpoints(p)
+	if p.Database.Server.ClusterRef != nil {
+		seen := r.Book.Server(evidence.ServerKey{Region: p.Region.Name, Server: p.Database.Server.Name})
+		s.evidence.Server = compliance.Sample[[]compliance.Placement]{Value: seen.Value.Places, At: seen.At, Err: seen.Err}
+	}
 	record, at, found, err := r.Book.Record(plan.DatabaseKey{Region: p.Region.Name, Server: p.Database.Server.Name, Database: p.Database.Name}, p.DataID)
 	s.evidence.Retention = compliance.Sample[compliance.Retention]{Value: record.Retention, Err: err}
 	if found || err != nil {

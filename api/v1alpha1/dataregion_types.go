@@ -166,15 +166,23 @@ type NamespaceAccess struct {
 }
 
 // DatabaseServer is a PostgreSQL server, version 15 or later, reached over TLS with verified host name.
+//
+// +kubebuilder:validation:XValidation:rule="has(self.clusterRef) || has(self.host) && has(self.caBundle) && has(self.adminSecretRef) && has(self.endpointCIDRs)",message="give host, caBundle, adminSecretRef and endpointCIDRs of the server, or the CloudNativePG Cluster it is in clusterRef"
 type DatabaseServer struct {
 	// Name of the server within the region.
 	// +kubebuilder:validation:MaxLength=40
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([a-z0-9-]*[a-z0-9])?$')",message="name a server in lower-case letters, digits and hyphens"
 	Name string `json:"name"`
-	// Host name, which the server's certificate must carry.
+	// ClusterRef names a CloudNativePG Cluster of the same Kubernetes cluster that is the server. Host, CA and admin
+	// Secret then follow its conventions where they are not given, the nodes of its pods are observed, and what its
+	// spec.backup keeps counts among the other copies.
+	// +optional
+	ClusterRef *ClusterReference `json:"clusterRef,omitempty"`
+	// Host name, which the server's certificate must carry. Defaults to the read-write Service of the Cluster.
+	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
-	Host string `json:"host"`
+	Host string `json:"host,omitempty"`
 	// Port of the server.
 	// +optional
 	// +kubebuilder:default=5432
@@ -194,10 +202,11 @@ type DatabaseServer struct {
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=2000
 	TenantsPerDatabase int32 `json:"tenantsPerDatabase,omitempty"`
-	// CABundle is the PEM bundle the server's certificate is verified with.
+	// CABundle is the PEM bundle the server's certificate is verified with. Defaults to the server CA of the Cluster.
+	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=65536
-	CABundle string `json:"caBundle"`
+	CABundle string `json:"caBundle,omitempty"`
 	// SystemIdentifier is the server's own, as SELECT system_identifier FROM pg_control_system() shows it. Without one,
 	// the first that is seen stands, and a server that shows another is a finding. Give it when the data was moved to
 	// another server on purpose, or the server was upgraded by pg_upgrade, which draws a new one.
@@ -206,15 +215,18 @@ type DatabaseServer struct {
 	// +kubebuilder:validation:XValidation:rule="self.matches('^[0-9]+$')",message="give the system identifier in digits and quotes, as SELECT system_identifier FROM pg_control_system() shows it"
 	SystemIdentifier string `json:"systemIdentifier,omitempty"`
 	// AdminSecretRef names a Secret in the operator's namespace with keys username and password of a role that may
-	// create roles and owns the databases, and is no superuser.
-	AdminSecretRef SecretReference `json:"adminSecretRef"`
+	// create roles and owns the databases, and is no superuser. Defaults to the Cluster's own Secret NAME-app.
+	// +optional
+	AdminSecretRef SecretReference `json:"adminSecretRef,omitzero"`
 	// Processor that runs the server.
 	Processor Processor `json:"processor"`
-	// EndpointCIDRs the server is reached at; tenants may connect nowhere else.
+	// EndpointCIDRs the server is reached at; tenants may connect nowhere else. The pods of a Cluster are reached
+	// without.
+	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=16
-	EndpointCIDRs []CIDR `json:"endpointCIDRs"`
+	EndpointCIDRs []CIDR `json:"endpointCIDRs,omitempty"`
 	// OtherCopies of the server's databases that somebody else makes and expires: archives of the write-ahead log, base
 	// backups, snapshots of volumes. They are capped by the backup period of every policy in use (B2). What is not
 	// declared here must not exist: nobody can see it from the cluster.
@@ -223,6 +235,18 @@ type DatabaseServer struct {
 	// +listMapKey=name
 	// +kubebuilder:validation:MaxItems=8
 	OtherCopies []OtherCopy `json:"otherCopies,omitempty"`
+}
+
+// ClusterReference names a CloudNativePG Cluster (postgresql.cnpg.io/v1).
+type ClusterReference struct {
+	// Namespace of the Cluster.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Namespace string `json:"namespace"`
+	// Name of the Cluster.
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=50
+	Name string `json:"name"`
 }
 
 // OtherCopy is a copy of a whole server that is declared, not observed.

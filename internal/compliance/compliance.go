@@ -38,6 +38,8 @@ type Evidence struct {
 	Egress *Sample[Egress]
 	// Front is where the pods of the region's ingress run; empty when none runs in this cluster.
 	Front Sample[[]Placement]
+	// Server is where the pods of the tenant's database server run, when it is a CloudNativePG Cluster.
+	Server Sample[[]Placement]
 	// Notice the site publishes; nil where the operator does not read it, and so nothing is claimed of it.
 	Notice *Sample[Notice]
 }

@@ -20,28 +20,46 @@ func residency(p *plan.Plan, e *Evidence, clock Clock) Finding {
 	if p.Instance.Ingress != nil {
 		parts = append(parts, fronted(p, e, clock))
 	}
+	if p.Database.Server.ClusterRef != nil {
+		parts = append(parts, based(p, e, clock))
+	}
 	return join(v1alpha1.ConditionResidencyEnforced, parts...)
 }
 
 // fronted: the pods of the region's ingress, which sees every form (B4), run on trusted nodes. Where none runs in this
 // cluster, nobody can observe its place, and what its processor declares must do.
 func fronted(p *plan.Plan, e *Evidence, clock Clock) Finding {
+	f := seen(p, e.Front, "the ingress", clock)
+	if f.Status == metav1.ConditionTrue && len(e.Front.Value) == 0 {
+		f.Message = "no pod of the ingress runs in this cluster: its place is declared only"
+	}
+	return f
+}
+
+// based: the pods of the database server run on trusted nodes. Where none is seen, a Cluster that must be here is not.
+func based(p *plan.Plan, e *Evidence, clock Clock) Finding {
+	f := seen(p, e.Server, "database server "+p.Database.Server.Name, clock)
+	if f.Status == metav1.ConditionTrue && len(e.Server.Value) == 0 {
+		f.Status, f.Reason, f.Message = metav1.ConditionUnknown, v1alpha1.ReasonNoEvidence, "no pod of database server "+p.Database.Server.Name+" was seen"
+	}
+	return f
+}
+
+// seen: pods that are not the tenant's own run on trusted nodes.
+func seen(p *plan.Plan, pods Sample[[]Placement], whose string, clock Clock) Finding {
 	f := Finding{}
-	if !fresh(e.Front, "where the ingress runs", &f, clock) {
+	if !fresh(pods, "where "+whose+" runs", &f, clock) {
 		return f
 	}
-	for _, placement := range e.Front.Value {
+	for _, placement := range pods.Value {
 		if placement.Foreign(&p.Region) {
-			f.violate(placement.What, placement.Node, v1alpha1.ReasonForeignNode, "%s of the ingress runs on node %s, whose label %s is %q; DataRegion %s trusts %v",
-				placement.What, placement.Node, p.Region.NodeLabel, placement.NodeValue, p.Region.Name, p.Region.NodeValues)
+			f.violate(placement.What, placement.Node, v1alpha1.ReasonForeignNode, "%s of %s runs on node %s, whose label %s is %q; DataRegion %s trusts %v",
+				placement.What, whose, placement.Node, p.Region.NodeLabel, placement.NodeValue, p.Region.Name, p.Region.NodeValues)
 		}
 	}
 	if f.Status == "" {
 		f.Status, f.Reason = metav1.ConditionTrue, v1alpha1.ReasonMeasured
-		f.Message = fmt.Sprintf("%d pods of the ingress run, all there", len(e.Front.Value))
-		if len(e.Front.Value) == 0 {
-			f.Message = "no pod of the ingress runs in this cluster: its place is declared only"
-		}
+		f.Message = fmt.Sprintf("%d pods of %s run, all there", len(pods.Value), whose)
 	}
 	return f
 }

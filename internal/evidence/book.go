@@ -60,6 +60,7 @@ type Book struct {
 	endpoints map[EndpointKey]compliance.Sample[compliance.Endpoint]
 	notices   map[string]compliance.Sample[compliance.Notice]
 	egress    map[string]compliance.Sample[compliance.Egress]
+	servers   map[ServerKey]compliance.Sample[Server]
 	// asked is set once every instance was asked for its network.
 	asked    bool
 	fronts   map[string]compliance.Sample[[]compliance.Placement]
@@ -75,6 +76,7 @@ func NewBook(notify func(dataID string)) *Book {
 		walls:     map[string]compliance.Sample[compliance.Wall]{},
 		endpoints: map[EndpointKey]compliance.Sample[compliance.Endpoint]{},
 		egress:    map[string]compliance.Sample[compliance.Egress]{},
+		servers:   map[ServerKey]compliance.Sample[Server]{},
 		fronts:    map[string]compliance.Sample[[]compliance.Placement]{},
 		notices:   map[string]compliance.Sample[compliance.Notice]{}, expected: map[string]expectation{},
 	}

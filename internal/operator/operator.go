@@ -90,7 +90,7 @@ func New(ctx context.Context, config *rest.Config, o Options) (manager.Manager, 
 	changed := make(chan event.TypedGenericEvent[string], 4096)
 	book := evidence.NewBook(func(dataID string) { changed <- event.TypedGenericEvent[string]{Object: dataID} })
 	controllers.ShowRetention(book, o.MaxEvidenceAge)
-	databases := &controllers.Databases{Secrets: mgr.GetAPIReader(), Namespace: o.Namespace, Tenants: mgr.GetClient()}
+	databases := &controllers.Databases{Secrets: mgr.GetAPIReader(), Namespace: o.Namespace, Book: book, Tenants: mgr.GetClient()}
 	stores := &controllers.Stores{Secrets: mgr.GetAPIReader(), Namespace: o.Namespace}
 	certifier := &controllers.Certifier{
 		Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Stores: stores, Book: book, Namespace: o.Namespace, Now: time.Now,

@@ -231,7 +231,7 @@ func buildInstance(in *Input, p *Plan) Instance {
 	instance := Instance{
 		Replicas: max(spec.Replicas, 1), TLSSecretName: spec.TLSSecretName, Resources: spec.Resources,
 		URL:         siteURL(in),
-		EgressCIDRs: endpoints(nil, p.Database.Server.EndpointCIDRs, p.Database.Server.Port),
+		EgressCIDRs: ServerEndpoints(&p.Database.Server),
 		Settings: settings.Instance{
 			URL: siteURL(in), Locales: in.Tenant.Spec.Locales, Database: databaseSettings(p),
 			Catalogue: in.Tenant.Spec.Catalogue, Appearance: in.Tenant.Spec.Appearance, Notice: buildNotice(in, p),
@@ -258,7 +258,7 @@ func buildInstance(in *Input, p *Plan) Instance {
 
 func endpoints(list []Endpoint, cidrs []v1alpha1.CIDR, port int32) []Endpoint {
 	for _, cidr := range cidrs {
-		list = append(list, Endpoint{string(cidr), port})
+		list = append(list, Endpoint{CIDR: string(cidr), Port: port})
 	}
 	return list
 }

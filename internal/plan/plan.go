@@ -113,10 +113,25 @@ type Ingress struct {
 	PodSelector metav1.LabelSelector
 }
 
-// Endpoint is an address range and TCP port.
+// LabelCNPGCluster is what CloudNativePG labels the pods of a Cluster with.
+const LabelCNPGCluster = "cnpg.io/cluster"
+
+// Endpoint is a TCP port of an address range, or of the pods of a CloudNativePG Cluster.
 type Endpoint struct {
 	CIDR string
 	Port int32
+	// Namespace and Cluster are set in place of CIDR.
+	Namespace string `json:",omitempty"`
+	Cluster   string `json:",omitempty"`
+}
+
+// ServerEndpoints are where a database server is reached.
+func ServerEndpoints(server *v1alpha1.DatabaseServer) []Endpoint {
+	list := endpoints(nil, server.EndpointCIDRs, server.Port)
+	if ref := server.ClusterRef; ref != nil {
+		list = append(list, Endpoint{Port: server.Port, Namespace: ref.Namespace, Cluster: ref.Name})
+	}
+	return list
 }
 
 // Purge is the retention CronJob in the platform namespace.

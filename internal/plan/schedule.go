@@ -18,6 +18,9 @@ var (
 	gaps          sync.Map // of schedule and zone, since a fleet shares few
 )
 
+// LongestGap is longestGap for other packages.
+func LongestGap(schedule, zone string) time.Duration { return longestGap(schedule, zone) }
+
 // longestGap is the longest time between two firings of a schedule; the whole span when it fires less than twice.
 func longestGap(schedule, zone string) time.Duration {
 	key := schedule + "\x00" + zone

@@ -46,11 +46,19 @@ func egress(endpoints []plan.Endpoint) []*netac.NetworkPolicyEgressRuleApplyConf
 			WithPorts(port(corev1.ProtocolUDP, portDNS), port(corev1.ProtocolTCP, portDNS)),
 	}
 	for _, e := range endpoints {
-		rules = append(rules, netac.NetworkPolicyEgressRule().
-			WithTo(netac.NetworkPolicyPeer().WithIPBlock(netac.IPBlock().WithCIDR(e.CIDR))).
-			WithPorts(port(corev1.ProtocolTCP, e.Port)))
+		rules = append(rules, netac.NetworkPolicyEgressRule().WithTo(peer(e)).WithPorts(port(corev1.ProtocolTCP, e.Port)))
 	}
 	return rules
+}
+
+// peer is an address range, or the pods of a CloudNativePG Cluster, whose addresses come and go.
+func peer(e plan.Endpoint) *netac.NetworkPolicyPeerApplyConfiguration {
+	if e.Cluster == "" {
+		return netac.NetworkPolicyPeer().WithIPBlock(netac.IPBlock().WithCIDR(e.CIDR))
+	}
+	return netac.NetworkPolicyPeer().
+		WithNamespaceSelector(namespaceSelector(e.Namespace)).
+		WithPodSelector(metaac.LabelSelector().WithMatchLabels(map[string]string{plan.LabelCNPGCluster: e.Cluster}))
 }
 
 func port(protocol corev1.Protocol, number int32) *netac.NetworkPolicyPortApplyConfiguration {

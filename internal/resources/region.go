@@ -3,6 +3,7 @@
 package resources
 
 import (
+	"cmp"
 	"net/url"
 	"slices"
 	"strconv"
@@ -36,16 +37,13 @@ func PlanRegion(region *v1alpha1.DataRegion) RegionPlan {
 		}
 	}
 	for i := range region.Spec.DatabaseServers {
-		add(region.Spec.DatabaseServers[i].EndpointCIDRs, region.Spec.DatabaseServers[i].Port)
+		r.EgressCIDRs = append(r.EgressCIDRs, plan.ServerEndpoints(&region.Spec.DatabaseServers[i])...)
 	}
 	for i := range region.Spec.BackupStores {
 		add(region.Spec.BackupStores[i].EndpointCIDRs, portOf(region.Spec.BackupStores[i].Endpoint))
 	}
 	slices.SortFunc(r.EgressCIDRs, func(a, b plan.Endpoint) int {
-		if c := strings.Compare(a.CIDR, b.CIDR); c != 0 {
-			return c
-		}
-		return int(a.Port - b.Port)
+		return cmp.Or(strings.Compare(a.CIDR, b.CIDR), strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Cluster, b.Cluster), int(a.Port-b.Port))
 	})
 	r.EgressCIDRs = slices.Compact(r.EgressCIDRs)
 	return r

@@ -355,6 +355,15 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: until
       type:
         namedType: com.github.termintreu.termintreu.api.v1alpha1.Date
+- name: com.github.termintreu.termintreu.api.v1alpha1.ClusterReference
+  map:
+    fields:
+    - name: name
+      type:
+        scalar: string
+    - name: namespace
+      type:
+        scalar: string
 - name: com.github.termintreu.termintreu.api.v1alpha1.Colour
   scalar: string
 - name: com.github.termintreu.termintreu.api.v1alpha1.ComplianceStatus
@@ -566,6 +575,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: caBundle
       type:
         scalar: string
+    - name: clusterRef
+      type:
+        namedType: com.github.termintreu.termintreu.api.v1alpha1.ClusterReference
     - name: databases
       type:
         list:

@@ -15,7 +15,11 @@ import (
 type DatabaseServerApplyConfiguration struct {
 	// Name of the server within the region.
 	Name *string `json:"name,omitempty"`
-	// Host name, which the server's certificate must carry.
+	// ClusterRef names a CloudNativePG Cluster of the same Kubernetes cluster that is the server. Host, CA and admin
+	// Secret then follow its conventions where they are not given, the nodes of its pods are observed, and what its
+	// spec.backup keeps counts among the other copies.
+	ClusterRef *ClusterReferenceApplyConfiguration `json:"clusterRef,omitempty"`
+	// Host name, which the server's certificate must carry. Defaults to the read-write Service of the Cluster.
 	Host *string `json:"host,omitempty"`
 	// Port of the server.
 	Port *int32 `json:"port,omitempty"`
@@ -23,18 +27,19 @@ type DatabaseServerApplyConfiguration struct {
 	Databases []string `json:"databases,omitempty"`
 	// TenantsPerDatabase is the largest number of tenants placed in one database.
 	TenantsPerDatabase *int32 `json:"tenantsPerDatabase,omitempty"`
-	// CABundle is the PEM bundle the server's certificate is verified with.
+	// CABundle is the PEM bundle the server's certificate is verified with. Defaults to the server CA of the Cluster.
 	CABundle *string `json:"caBundle,omitempty"`
 	// SystemIdentifier is the server's own, as SELECT system_identifier FROM pg_control_system() shows it. Without one,
 	// the first that is seen stands, and a server that shows another is a finding. Give it when the data was moved to
 	// another server on purpose, or the server was upgraded by pg_upgrade, which draws a new one.
 	SystemIdentifier *string `json:"systemIdentifier,omitempty"`
 	// AdminSecretRef names a Secret in the operator's namespace with keys username and password of a role that may
-	// create roles and owns the databases, and is no superuser.
+	// create roles and owns the databases, and is no superuser. Defaults to the Cluster's own Secret NAME-app.
 	AdminSecretRef *SecretReferenceApplyConfiguration `json:"adminSecretRef,omitempty"`
 	// Processor that runs the server.
 	Processor *ProcessorApplyConfiguration `json:"processor,omitempty"`
-	// EndpointCIDRs the server is reached at; tenants may connect nowhere else.
+	// EndpointCIDRs the server is reached at; tenants may connect nowhere else. The pods of a Cluster are reached
+	// without.
 	EndpointCIDRs []apiv1alpha1.CIDR `json:"endpointCIDRs,omitempty"`
 	// OtherCopies of the server's databases that somebody else makes and expires: archives of the write-ahead log, base
 	// backups, snapshots of volumes. They are capped by the backup period of every policy in use (B2). What is not
@@ -53,6 +58,14 @@ func DatabaseServer() *DatabaseServerApplyConfiguration {
 // If called multiple times, the Name field is set to the value of the last call.
 func (b *DatabaseServerApplyConfiguration) WithName(value string) *DatabaseServerApplyConfiguration {
 	b.Name = &value
+	return b
+}
+
+// WithClusterRef sets the ClusterRef field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ClusterRef field is set to the value of the last call.
+func (b *DatabaseServerApplyConfiguration) WithClusterRef(value *ClusterReferenceApplyConfiguration) *DatabaseServerApplyConfiguration {
+	b.ClusterRef = value
 	return b
 }
 
