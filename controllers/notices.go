@@ -4,6 +4,7 @@ package controllers
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -37,6 +38,7 @@ const (
 // the tenant's Service, as citizens do behind the ingress. It is a leader-elected runnable.
 type NoticeReader struct {
 	Client   client.Reader
+	Serving  *Serving
 	Book     *evidence.Book
 	Interval time.Duration
 
@@ -49,7 +51,7 @@ func (n *NoticeReader) NeedLeaderElection() bool { return true }
 
 // Start asks until the context ends.
 func (n *NoticeReader) Start(ctx context.Context) error {
-	n.http = http.Client{Timeout: noticeTimeout, Transport: &http.Transport{DisableKeepAlives: true},
+	n.http = http.Client{Timeout: noticeTimeout, Transport: &http.Transport{DisableKeepAlives: true, DialTLSContext: n.dial},
 		CheckRedirect: refuseRedirects}
 	ticker := time.NewTicker(n.Interval)
 	defer ticker.Stop()
@@ -103,12 +105,33 @@ func (n *NoticeReader) read(ctx context.Context, tenant *v1alpha1.BookingTenant)
 	if service.Spec.ClusterIP == "" || service.Spec.ClusterIP == corev1.ClusterIPNone {
 		return compliance.Notice{}, fmt.Errorf("service %s has no address", key)
 	}
-	address := net.JoinHostPort(service.Spec.ClusterIP, strconv.Itoa(resources.PortService))
-	document, err := n.fetch(ctx, "http://"+address+noticePath)
+	ctx = context.WithValue(ctx, serviceAddress{}, net.JoinHostPort(service.Spec.ClusterIP, strconv.Itoa(resources.PortService)))
+	document, err := n.fetch(ctx, "https://"+resources.ServiceHost(tenant.Namespace, tenant.Name)+noticePath)
 	if err != nil {
 		return compliance.Notice{}, fmt.Errorf("service %s: %w", key, err)
 	}
 	return compliance.Notice{PlanHash: document.PlanHash, ContentHash: plan.Hash(document.Notice)}, nil
+}
+
+// serviceAddress is where the name of a Service leads, which the operator knows without asking a resolver.
+type serviceAddress struct{}
+
+// dial goes to the Service's address and believes what the operator's own authority signed for its name.
+func (n *NoticeReader) dial(ctx context.Context, network, name string) (net.Conn, error) {
+	address, ok := ctx.Value(serviceAddress{}).(string)
+	if !ok {
+		return nil, errors.New("no address")
+	}
+	authority, err := n.Serving.Authority(ctx, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	host, _, err := net.SplitHostPort(name)
+	if err != nil {
+		return nil, err
+	}
+	dialer := &tls.Dialer{Config: &tls.Config{RootCAs: authority.Pool(), ServerName: host, MinVersion: tls.VersionTLS12}}
+	return dialer.DialContext(ctx, network, address)
 }
 
 func (n *NoticeReader) fetch(ctx context.Context, address string) (*settings.NoticeDocument, error) {

@@ -25,6 +25,7 @@ type TenantReconciler struct {
 	client.Client
 	Databases *Databases
 	Stores    *Stores
+	Serving   *Serving
 	Book      *evidence.Book
 	Certifier *Certifier
 	Recorder  events.EventRecorder

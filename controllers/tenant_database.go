@@ -16,6 +16,7 @@ import (
 	"github.com/termintreu/termintreu/internal/plan"
 	"github.com/termintreu/termintreu/internal/postgres"
 	"github.com/termintreu/termintreu/internal/resources"
+	"github.com/termintreu/termintreu/internal/serving"
 	"github.com/termintreu/termintreu/internal/settings"
 )
 
@@ -118,6 +119,9 @@ func (r *TenantReconciler) credentials(ctx context.Context, p *plan.Plan) (*reso
 		return nil, err
 	}
 	roles := postgres.RolesOf(p.DataID)
+	if creds.Serving, err = r.servingPair(ctx, p, app); err != nil {
+		return nil, err
+	}
 	creds.Instance = settings.Credentials{Username: roles.AppA, Password: passwordOf(app)}
 	creds.Retention = settings.Credentials{Username: roles.Retention, Password: passwordOf(retention)}
 	creds.Backup = settings.Credentials{Username: roles.Backup, Password: passwordOf(backup)}
@@ -137,6 +141,20 @@ func (r *TenantReconciler) credentials(ctx context.Context, p *plan.Plan) (*reso
 func keysOf(data map[string][]byte, store string, identity objectstore.Keys) bool {
 	idKey, secretKey := settings.StoreKeys(store)
 	return string(data[idKey]) == identity.AccessKeyID && len(data[secretKey]) > 0
+}
+
+// servingPair is the certificate the instance presents: the one it has while that is good, else a new one.
+func (r *TenantReconciler) servingPair(ctx context.Context, p *plan.Plan, secret map[string][]byte) (serving.Pair, error) {
+	now := r.Now()
+	authority, err := r.Serving.Authority(ctx, now)
+	if err != nil {
+		return serving.Pair{}, err
+	}
+	names := []string{resources.ServiceHost(p.Tenant.Namespace, p.Tenant.Name)}
+	if pair := pairOf(secret); authority.Serves(pair, names, now) {
+		return pair, nil
+	}
+	return authority.Issue(names, now)
 }
 
 func (r *TenantReconciler) secret(ctx context.Context, namespace, name string) (map[string][]byte, error) {

@@ -59,6 +59,7 @@ func newTable(class string, client kubernetes.Interface) *table {
 			http.Error(w, "the backend does not answer", http.StatusBadGateway)
 		},
 	}
+	t.proxy.Transport = t.transport()
 	t.routes.Store(&[]route{})
 	t.secrets.Store(&map[string]secretRef{})
 	return t
@@ -158,9 +159,14 @@ func (t *table) target(namespace string, backend *networking.IngressBackend) *ur
 		return nil
 	}
 	for _, port := range service.Spec.Ports {
-		if port.Port == backend.Service.Port.Number || (port.Name != "" && port.Name == backend.Service.Port.Name) {
-			return &url.URL{Scheme: "http", Host: net.JoinHostPort(service.Spec.ClusterIP, strconv.Itoa(int(port.Port)))}
+		if port.Port != backend.Service.Port.Number && (port.Name == "" || port.Name != backend.Service.Port.Name) {
+			continue
 		}
+		if port.AppProtocol != nil && *port.AppProtocol == "https" {
+			// By name, which the certificate must carry.
+			return &url.URL{Scheme: "https", Host: net.JoinHostPort(service.Name+"."+namespace+".svc", strconv.Itoa(int(port.Port)))}
+		}
+		return &url.URL{Scheme: "http", Host: net.JoinHostPort(service.Spec.ClusterIP, strconv.Itoa(int(port.Port)))}
 	}
 	return nil
 }

@@ -31,7 +31,8 @@ func newServe() *cobra.Command {
 	flags.StringVar(&options.SettingsFile, "settings", settings.File, "settings document")
 	flags.StringVar(&options.DatabaseDir, "database-dir", settings.DatabaseDir, "directory of the database role's username and password")
 	flags.StringVar(&options.StaffDir, "staff-dir", settings.StaffDir, "directory of the client's secrets at the identity provider")
-	flags.StringVar(&options.Listen, "listen", ":8080", "address the site listens on")
+	flags.StringVar(&options.TLSDir, "tls-dir", settings.TLSDir, "directory of tls.crt and tls.key, read anew when they change; empty for a site in the clear")
+	flags.StringVar(&options.Listen, "listen", ":8443", "address the site listens on")
 	flags.StringVar(&options.InternalListen, "internal-listen", ":9090", "address of /healthz, /readyz and /metrics")
 	flags.DurationVar(&options.Drain, "drain", 5*time.Second, "how long readiness is false before connections are drained")
 	return command

@@ -96,6 +96,7 @@ func New(ctx context.Context, config *rest.Config, o Options) (manager.Manager, 
 		Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Stores: stores, Book: book, Namespace: o.Namespace, Now: time.Now,
 	}
 	leftovers := &controllers.Leftovers{Client: mgr.GetClient(), Databases: databases, Stores: stores, Book: book, Certifier: certifier, Now: time.Now}
+	serving := &controllers.Serving{Client: mgr.GetClient(), Secrets: mgr.GetAPIReader(), Namespace: o.Namespace}
 	kick := make(chan struct{}, 1)
 	measurer := &controllers.Measurer{
 		Client: mgr.GetClient(), Databases: databases, Stores: stores, Book: book, Pods: mgr.GetAPIReader(),
@@ -108,7 +109,7 @@ func New(ctx context.Context, config *rest.Config, o Options) (manager.Manager, 
 		return nil, err
 	}
 	if o.ReadNotices {
-		if err := mgr.Add(&controllers.NoticeReader{Client: mgr.GetClient(), Book: book, Interval: o.MeasureInterval}); err != nil {
+		if err := mgr.Add(&controllers.NoticeReader{Client: mgr.GetClient(), Serving: serving, Book: book, Interval: o.MeasureInterval}); err != nil {
 			return nil, err
 		}
 		if err := mgr.Add(&controllers.EgressReader{Client: mgr.GetClient(), Book: book, Interval: o.MeasureInterval}); err != nil {
@@ -116,7 +117,7 @@ func New(ctx context.Context, config *rest.Config, o Options) (manager.Manager, 
 		}
 	}
 	tenants := &controllers.TenantReconciler{
-		Client: mgr.GetClient(), Databases: databases, Stores: stores, Book: book, Certifier: certifier,
+		Client: mgr.GetClient(), Databases: databases, Stores: stores, Serving: serving, Book: book, Certifier: certifier,
 		Recorder: mgr.GetEventRecorder("termintreu"), MaxEvidenceAge: o.MaxEvidenceAge, ReadsNotices: o.ReadNotices, Now: time.Now,
 		Defaults: plan.Defaults{Image: o.Image, ImagePullPolicy: o.ImagePullPolicy, OperatorNamespace: o.Namespace},
 	}

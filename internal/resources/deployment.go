@@ -12,6 +12,7 @@ import (
 	metaac "k8s.io/client-go/applyconfigurations/meta/v1"
 
 	"github.com/termintreu/termintreu/internal/plan"
+	"github.com/termintreu/termintreu/internal/serving"
 	"github.com/termintreu/termintreu/internal/settings"
 )
 
@@ -23,7 +24,9 @@ func Deployment(p *plan.Plan) *appsac.DeploymentApplyConfiguration {
 		WithTerminationGracePeriodSeconds(30).
 		WithTopologySpreadConstraints(spread(p, corev1.LabelHostname), spread(p, corev1.LabelTopologyZone)).
 		WithContainers(instanceContainer(p)).
-		WithVolumes(volumes(InstanceName(p), resource.MustParse("16Mi"))...)
+		WithVolumes(volumes(InstanceName(p), resource.MustParse("16Mi"))...).
+		// Of the same Secret, so that a renewed certificate changes no template and restarts no pod.
+		WithVolumes(secretVolume(volumeTLS, InstanceName(p), serving.CertificateKey, serving.PrivateKeyKey))
 	if p.Instance.StaffSecretName != "" {
 		spec.WithVolumes(staffVolume(p.Instance.StaffSecretName))
 	}
@@ -43,8 +46,9 @@ func Deployment(p *plan.Plan) *appsac.DeploymentApplyConfiguration {
 func instanceContainer(p *plan.Plan) *coreac.ContainerApplyConfiguration {
 	c := container(p, "booking", "serve").
 		WithPorts(
-			coreac.ContainerPort().WithName("http").WithContainerPort(PortHTTP).WithProtocol(corev1.ProtocolTCP),
+			coreac.ContainerPort().WithName(portSite).WithContainerPort(PortHTTPS).WithProtocol(corev1.ProtocolTCP),
 			coreac.ContainerPort().WithName("internal").WithContainerPort(PortInternal).WithProtocol(corev1.ProtocolTCP)).
+		WithVolumeMounts(mount(volumeTLS, settings.TLSDir)).
 		WithStartupProbe(probe("/readyz", 2, 30)).
 		WithReadinessProbe(probe("/readyz", 10, 2)).
 		WithLivenessProbe(probe("/healthz", 20, 3))

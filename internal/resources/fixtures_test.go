@@ -10,6 +10,7 @@ import (
 	"github.com/termintreu/termintreu/internal/objectstore"
 	"github.com/termintreu/termintreu/internal/plan"
 	"github.com/termintreu/termintreu/internal/resources"
+	"github.com/termintreu/termintreu/internal/serving"
 	"github.com/termintreu/termintreu/internal/settings"
 )
 
@@ -72,6 +73,7 @@ func credentials() resources.Credentials {
 		Instance:  settings.Credentials{Username: "tabcdefghijklmno_app_a", Password: "instance-password"},
 		Retention: settings.Credentials{Username: "tabcdefghijklmno_retention", Password: "retention-password"},
 		Backup:    settings.Credentials{Username: "tabcdefghijklmno_backup", Password: "backup-password"},
+		Serving:   serving.Pair{Certificate: []byte("certificate"), Key: []byte("serving-key"), Authorities: []byte("authorities")},
 		Stores:    map[string]objectstore.Pair{"bern": pair("bern"), "zug": pair("zug")},
 	}
 }

@@ -19,7 +19,7 @@ func Ingress(p *plan.Plan) *netac.IngressApplyConfiguration {
 		spec.WithRules(netac.IngressRule().WithHost(host).WithHTTP(netac.HTTPIngressRuleValue().WithPaths(
 			netac.HTTPIngressPath().WithPath("/").WithPathType(networkingv1.PathTypePrefix).
 				WithBackend(netac.IngressBackend().WithService(netac.IngressServiceBackend().
-					WithName(InstanceName(p)).WithPort(netac.ServiceBackendPort().WithName("http")))))))
+					WithName(InstanceName(p)).WithPort(netac.ServiceBackendPort().WithName(portSite)))))))
 	}
 	if p.Instance.TLSSecretName != "" {
 		spec.WithTLS(netac.IngressTLS().WithHosts(p.Instance.Hosts...).WithSecretName(p.Instance.TLSSecretName))

@@ -59,13 +59,21 @@ const (
 
 // Ports of an instance.
 const (
-	// PortHTTP is where an instance serves citizens.
-	PortHTTP = 8080
+	// PortHTTPS is where an instance serves citizens, by way of the ingress.
+	PortHTTPS = 8443
 	// PortInternal is where an instance answers probes and shows metrics; no Service leads there.
 	PortInternal = 9090
 	// PortService is the port of the Service.
-	PortService = 80
+	PortService = 443
 )
+
+// portSite is the name of the site's port in pod, Service and Ingress.
+const portSite = "https"
+
+// ServiceHost is the name of a Service inside the cluster, which the instance's certificate carries.
+func ServiceHost(namespace, tenant string) string {
+	return InstanceNameOf(tenant) + "." + namespace + ".svc"
+}
 
 // JobsServiceAccount is the account the jobs of all tenants run under; it has no right at all.
 const JobsServiceAccount = "termintreu-jobs"

@@ -27,12 +27,12 @@ func NetworkPolicy(p *plan.Plan) *netac.NetworkPolicyApplyConfiguration {
 			WithFrom(netac.NetworkPolicyPeer().
 				WithNamespaceSelector(namespaceSelector(ingress.Namespace)).
 				WithPodSelector(labelSelector(ingress.PodSelector))).
-			WithPorts(port(corev1.ProtocolTCP, PortHTTP)))
+			WithPorts(port(corev1.ProtocolTCP, PortHTTPS)))
 	}
 	if p.OperatorNamespace != "" {
 		spec.WithIngress(netac.NetworkPolicyIngressRule().
 			WithFrom(netac.NetworkPolicyPeer().WithNamespaceSelector(namespaceSelector(p.OperatorNamespace))).
-			WithPorts(port(corev1.ProtocolTCP, PortInternal), port(corev1.ProtocolTCP, PortHTTP)))
+			WithPorts(port(corev1.ProtocolTCP, PortInternal), port(corev1.ProtocolTCP, PortHTTPS)))
 	}
 	return netac.NetworkPolicy(InstanceName(p), p.Tenant.Namespace).
 		WithLabels(Labels(p, ComponentInstance)).WithOwnerReferences(owner(p)).WithSpec(spec)

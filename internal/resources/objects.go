@@ -75,7 +75,7 @@ func InstanceObjects(p *plan.Plan, credentials Credentials) []Object {
 	objects := []Object{
 		object(gvkServiceAccount, namespace, name, ServiceAccount(p)),
 		object(gvkNetworkPolicy, namespace, name, NetworkPolicy(p)),
-		object(gvkSecret, namespace, name, InstanceSecret(p, credentials.Instance)),
+		object(gvkSecret, namespace, name, InstanceSecret(p, credentials)),
 		object(gvkConfigMap, namespace, name, InstanceConfigMap(p)),
 		object(gvkDeployment, namespace, name, Deployment(p)),
 		object(gvkService, namespace, name, Service(p)),

@@ -25,6 +25,7 @@ const (
 	volumeStores   = "stores"
 	volumeScratch  = "scratch"
 	volumeStaff    = "staff"
+	volumeTLS      = "tls"
 )
 
 // secretMode lets the pod's group, and nobody else, read a Secret's files.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/termintreu/termintreu/internal/objectstore"
 	"github.com/termintreu/termintreu/internal/plan"
+	"github.com/termintreu/termintreu/internal/serving"
 	"github.com/termintreu/termintreu/internal/settings"
 )
 
@@ -19,16 +20,21 @@ type Credentials struct {
 	Instance  settings.Credentials
 	Retention settings.Credentials
 	Backup    settings.Credentials
+	// Serving is what the instance presents to the ingress.
+	Serving serving.Pair
 	// Stores by store name.
 	Stores map[string]objectstore.Pair
 }
 
-// InstanceSecret holds the app role's credentials. It is the only Secret in the tenant's namespace, so its readers
+// InstanceSecret holds the app role's credentials and the certificate the instance presents. It is the only Secret in the tenant's namespace, so its readers
 // learn nothing that the instance could not do itself (invariant 6).
-func InstanceSecret(p *plan.Plan, credentials settings.Credentials) *coreac.SecretApplyConfiguration {
+func InstanceSecret(p *plan.Plan, credentials Credentials) *coreac.SecretApplyConfiguration {
+	data := login(credentials.Instance)
+	data[serving.CertificateKey], data[serving.PrivateKeyKey] = credentials.Serving.Certificate, credentials.Serving.Key
+	data[serving.AuthorityKey] = credentials.Serving.Authorities
 	return coreac.Secret(InstanceName(p), p.Tenant.Namespace).
 		WithLabels(Labels(p, ComponentInstance)).WithOwnerReferences(owner(p)).
-		WithType(corev1.SecretTypeOpaque).WithData(login(credentials))
+		WithType(corev1.SecretTypeOpaque).WithData(data)
 }
 
 // RetentionSecret holds the retention role's credentials.

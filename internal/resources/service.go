@@ -17,6 +17,7 @@ func Service(p *plan.Plan) *coreac.ServiceApplyConfiguration {
 		WithSpec(coreac.ServiceSpec().
 			WithType(corev1.ServiceTypeClusterIP).
 			WithSelector(selector(p, ComponentInstance)).
-			WithPorts(coreac.ServicePort().WithName("http").WithProtocol(corev1.ProtocolTCP).
-				WithPort(PortService).WithTargetPort(intstr.FromString("http"))))
+			// The protocol is said twice, since ingress controllers go by one or the other.
+			WithPorts(coreac.ServicePort().WithName(portSite).WithAppProtocol("https").WithProtocol(corev1.ProtocolTCP).
+				WithPort(PortService).WithTargetPort(intstr.FromString(portSite))))
 }

@@ -34,6 +34,8 @@ const (
 	// ClientSecretKey and NextClientSecretKey are its keys. While a client's secret is exchanged, both may be in use.
 	ClientSecretKey     = "clientSecret"
 	NextClientSecretKey = "nextClientSecret"
+	// TLSDir holds tls.crt and tls.key of the instance.
+	TLSDir = "/etc/termintreu/tls"
 	// ScratchDir is a small writable directory.
 	ScratchDir = "/tmp"
 

@@ -5,6 +5,7 @@ package instance
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -39,7 +40,9 @@ const (
 type Options struct {
 	SettingsFile, DatabaseDir string
 	// StaffDir holds the secrets of the client at the identity provider.
-	StaffDir               string
+	StaffDir string
+	// TLSDir holds tls.crt and tls.key, which the site presents; empty for a site in the clear, behind nothing but tests.
+	TLSDir                 string
 	Listen, InternalListen string
 	// Drain is how long readiness is false before connections are drained, so that no new ones arrive while closing.
 	Drain time.Duration
@@ -79,7 +82,16 @@ func Run(ctx context.Context, options Options) error {
 			Style: web.StyleAddress, Limit: limit, Address: web.ClientAddress, Event: counters.booked})})
 
 	network := &egress{declared: func() string { return hostPort(target()) }, undeclared: func() []string { return source.Snapshot().Egress.Undeclared }}
+	var presented *certificate
+	if options.TLSDir != "" {
+		if presented, err = newCertificate(options.TLSDir, options.Log); err != nil {
+			return err
+		}
+	}
 	var loops sync.WaitGroup
+	if presented != nil {
+		loops.Go(func() { every(work, reloadInterval, presented.look) })
+	}
 	loops.Go(func() { network.run(work) })
 	loops.Go(func() { source.Watch(work, reloadInterval) })
 	loops.Go(func() { access.run(work) })
@@ -87,13 +99,13 @@ func Run(ctx context.Context, options Options) error {
 	loops.Go(func() { expire(work, bookings, source.Snapshot, counters, limit, options.Log) })
 	loops.Go(func() { countOrphans(work, bookings, source.Snapshot, counters, options.Log) })
 	var draining atomic.Bool
-	err = listen(ctx, options, site.Handler(), internalHandler(counters, network, &draining, bookings.Ready), &draining)
+	err = listen(ctx, options, presented, site.Handler(), internalHandler(counters, network, &draining, bookings.Ready), &draining)
 	stop()
 	loops.Wait()
 	return err
 }
 
-func listen(ctx context.Context, options Options, site, internal http.Handler, draining *atomic.Bool) error {
+func listen(ctx context.Context, options Options, presented *certificate, site, internal http.Handler, draining *atomic.Bool) error {
 	public, err := net.Listen("tcp", options.Listen)
 	if err != nil {
 		return fmt.Errorf("opening the site's port: %w", err)
@@ -102,6 +114,9 @@ func listen(ctx context.Context, options Options, site, internal http.Handler, d
 	if err != nil {
 		_ = public.Close()
 		return fmt.Errorf("opening the internal port: %w", err)
+	}
+	if presented != nil {
+		public = tls.NewListener(public, presented.config())
 	}
 	servers := map[*http.Server]net.Listener{server(site): public, server(internal): private}
 	failed := make(chan error, len(servers))
