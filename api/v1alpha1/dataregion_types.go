@@ -375,6 +375,12 @@ type RegionIngress struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
 	ClassName string `json:"className"`
+	// Annotations put on every Ingress, for what the controller must be told of its own: that instances speak TLS, and
+	// what verifies them. {namespace} and {service} stand for those of the tenant's Service, whose name the Secret has
+	// that holds the authority in ca.crt.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=16
+	Annotations map[string]string `json:"annotations,omitempty"`
 	// Namespace the controller's pods run in.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63

@@ -251,7 +251,7 @@ func buildInstance(in *Input, p *Plan) Instance {
 		instance.EgressCIDRs = endpoints(instance.EgressCIDRs, relay.EndpointCIDRs, relay.Port)
 	}
 	if ingress := in.Region.Spec.Ingress; ingress != nil {
-		instance.Ingress = &Ingress{ClassName: ingress.ClassName, Namespace: ingress.Namespace, PodSelector: ingress.PodSelector}
+		instance.Ingress = &Ingress{ClassName: ingress.ClassName, Annotations: ingress.Annotations, Namespace: ingress.Namespace, PodSelector: ingress.PodSelector}
 	}
 	return instance
 }

@@ -109,6 +109,7 @@ type Instance struct {
 // Ingress is the region's ingress controller as far as objects need it.
 type Ingress struct {
 	ClassName   string
+	Annotations map[string]string
 	Namespace   string
 	PodSelector metav1.LabelSelector
 }

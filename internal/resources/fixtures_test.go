@@ -43,7 +43,8 @@ func servedPlan() *plan.Plan {
 			StaffSecretName: "site-oidc",
 			EgressCIDRs:     []plan.Endpoint{{CIDR: "192.0.2.10/32", Port: 5432}, {CIDR: "192.0.2.20/32", Port: 587}, {CIDR: "192.0.2.40/32", Port: 443}},
 			Ingress: &plan.Ingress{
-				ClassName: "public", Namespace: "ingress",
+				Annotations: map[string]string{"nginx.ingress.kubernetes.io/proxy-ssl-secret": "{namespace}/{service}"},
+				ClassName:   "public", Namespace: "ingress",
 				PodSelector: metav1.LabelSelector{MatchLabels: map[string]string{"app.kubernetes.io/name": "ingress"}},
 			},
 		},

@@ -3,6 +3,8 @@
 package resources
 
 import (
+	"strings"
+
 	networkingv1 "k8s.io/api/networking/v1"
 	netac "k8s.io/client-go/applyconfigurations/networking/v1"
 
@@ -25,5 +27,15 @@ func Ingress(p *plan.Plan) *netac.IngressApplyConfiguration {
 		spec.WithTLS(netac.IngressTLS().WithHosts(p.Instance.Hosts...).WithSecretName(p.Instance.TLSSecretName))
 	}
 	return netac.Ingress(InstanceName(p), p.Tenant.Namespace).
-		WithLabels(Labels(p, ComponentInstance)).WithOwnerReferences(owner(p)).WithSpec(spec)
+		WithLabels(Labels(p, ComponentInstance)).WithAnnotations(told(p)).WithOwnerReferences(owner(p)).WithSpec(spec)
+}
+
+// told is what the region's ingress controller wants to be told beside the Ingress's own fields.
+func told(p *plan.Plan) map[string]string {
+	words := strings.NewReplacer("{namespace}", p.Tenant.Namespace, "{service}", InstanceName(p))
+	annotations := make(map[string]string, len(p.Instance.Ingress.Annotations))
+	for key, value := range p.Instance.Ingress.Annotations {
+		annotations[key] = words.Replace(value)
+	}
+	return annotations
 }

@@ -1147,6 +1147,11 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.termintreu.termintreu.api.v1alpha1.RegionIngress
   map:
     fields:
+    - name: annotations
+      type:
+        map:
+          elementType:
+            scalar: string
     - name: className
       type:
         scalar: string

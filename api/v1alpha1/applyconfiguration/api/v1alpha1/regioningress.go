@@ -16,6 +16,10 @@ import (
 type RegionIngressApplyConfiguration struct {
 	// ClassName of the Ingress objects.
 	ClassName *string `json:"className,omitempty"`
+	// Annotations put on every Ingress, for what the controller must be told of its own: that instances speak TLS, and
+	// what verifies them. {namespace} and {service} stand for those of the tenant's Service, whose name the Secret has
+	// that holds the authority in ca.crt.
+	Annotations map[string]string `json:"annotations,omitempty"`
 	// Namespace the controller's pods run in.
 	Namespace *string `json:"namespace,omitempty"`
 	// PodSelector selects the controller's pods; only they may connect to instances.
@@ -39,6 +43,20 @@ func RegionIngress() *RegionIngressApplyConfiguration {
 // If called multiple times, the ClassName field is set to the value of the last call.
 func (b *RegionIngressApplyConfiguration) WithClassName(value string) *RegionIngressApplyConfiguration {
 	b.ClassName = &value
+	return b
+}
+
+// WithAnnotations puts the entries into the Annotations field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, the entries provided by each call will be put on the Annotations field,
+// overwriting an existing map entries in Annotations field with the same key.
+func (b *RegionIngressApplyConfiguration) WithAnnotations(entries map[string]string) *RegionIngressApplyConfiguration {
+	if b.Annotations == nil && len(entries) > 0 {
+		b.Annotations = make(map[string]string, len(entries))
+	}
+	for k, v := range entries {
+		b.Annotations[k] = v
+	}
 	return b
 }
 
