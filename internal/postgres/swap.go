@@ -95,7 +95,7 @@ END $prove$;
 `
 
 // moveSQL drops the tables in use and moves the restored ones to their place. Functions stay: they find tables by name.
-const moveSQL = `DO $move$ DECLARE t record; lost text;
+const moveSQL = `DO $move$ DECLARE t record; lost text; guards text[];
 BEGIN
 	SELECT string_agg(c.relname, ', ') INTO lost FROM pg_class AS c
 		WHERE c.relnamespace = quote_ident(%[1]s)::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relname <> ALL (ARRAY[%[4]s])
@@ -103,6 +103,13 @@ BEGIN
 	IF lost IS NOT NULL THEN
 		RAISE EXCEPTION 'the restored schema lacks tables: %%', lost;
 	END IF;
+	-- Triggers know functions by number and not by name: those of the quarantine go with it, those in use are made again.
+	guards := ARRAY(SELECT pg_get_triggerdef(g.oid) FROM pg_trigger AS g JOIN pg_class AS c ON c.oid = g.tgrelid
+		WHERE c.relnamespace = quote_ident(%[1]s)::regnamespace AND NOT g.tgisinternal AND g.tgparentid = 0 ORDER BY g.oid);
+	FOR t IN SELECT c.relname, g.tgname FROM pg_trigger AS g JOIN pg_class AS c ON c.oid = g.tgrelid
+			WHERE c.relnamespace = quote_ident(%[2]s)::regnamespace AND NOT g.tgisinternal AND g.tgparentid = 0 LOOP
+		EXECUTE format('DROP TRIGGER %%I ON %%I.%%I', t.tgname, %[2]s, t.relname);
+	END LOOP;
 	FOR t IN SELECT c.relname FROM pg_class AS c WHERE c.relnamespace = quote_ident(%[1]s)::regnamespace AND c.relkind IN ('r', 'p')
 			AND NOT c.relispartition AND c.relname <> ALL (ARRAY[%[4]s]) LOOP
 		EXECUTE format('DROP TABLE %%I.%%I CASCADE', %[1]s, t.relname);
@@ -111,6 +118,9 @@ BEGIN
 			AND c.relowner = quote_ident(%[5]s)::regrole AND c.relname <> ALL (ARRAY[%[4]s]) LOOP
 		EXECUTE format('ALTER TABLE %%I.%%I SET SCHEMA %%I', %[2]s, t.relname, %[1]s);
 		EXECUTE format('ALTER TABLE %%I.%%I OWNER TO %%I', %[1]s, t.relname, %[3]s);
+	END LOOP;
+	FOR i IN 1..coalesce(cardinality(guards), 0) LOOP
+		EXECUTE guards[i];
 	END LOOP;
 END $move$;
 `
