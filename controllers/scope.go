@@ -33,6 +33,11 @@ type scope struct {
 	// done names what this reconcile created, changed or removed.
 	done []string
 
+	// restore is under way; nil when none is.
+	restore *v1alpha1.TenantRestore
+	// restores of the tenant, ended ones too.
+	restores []v1alpha1.TenantRestore
+
 	databaseReady bool
 	available     int32
 	evidence      compliance.Evidence
@@ -74,6 +79,16 @@ func (r *TenantReconciler) load(ctx context.Context, name types.NamespacedName) 
 		return nil, err
 	}
 	s.input.NamespaceLabels = namespace.Labels
+	restores, err := restoresOf(ctx, r.Client, tenant.Namespace, tenant.Name)
+	if err != nil {
+		return nil, err
+	}
+	s.restores = restores
+	for i := range s.restores {
+		if s.restores[i].Status.StartedAt != nil && !ended(&s.restores[i]) {
+			s.restore, s.input.Restoring = &s.restores[i], true
+		}
+	}
 	neighbours, err := r.neighbours(ctx, tenant)
 	s.input.Neighbours = neighbours
 	return s, err

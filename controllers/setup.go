@@ -92,6 +92,7 @@ func (r *TenantReconciler) SetupWithManager(mgr ctrl.Manager, changed <-chan eve
 	owned := handler.EnqueueRequestsFromMapFunc(tenantOfObject)
 	return ctrl.NewControllerManagedBy(mgr).
 		For(&v1alpha1.BookingTenant{}, builder.WithPredicates(predicate.Or(predicate.GenerationChangedPredicate{}, predicate.AnnotationChangedPredicate{}))).
+		Watches(&v1alpha1.TenantRestore{}, handler.EnqueueRequestsFromMapFunc(tenantOfRestore)).
 		Watches(&v1alpha1.RetentionPolicy{}, r.tenantsBy(policyIndex), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&v1alpha1.DataRegion{}, r.tenantsBy(regionIndex), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&corev1.Node{}, handler.EnqueueRequestsFromMapFunc(r.tenantsOnNode), builder.WithPredicates(predicate.LabelChangedPredicate{})).
@@ -129,6 +130,15 @@ func tenantOfObject(_ context.Context, o client.Object) []reconcile.Request {
 		return nil
 	}
 	return []reconcile.Request{{NamespacedName: name}}
+}
+
+// tenantOfRestore leads from a restore to the tenant that must say so.
+func tenantOfRestore(_ context.Context, o client.Object) []reconcile.Request {
+	restore, ok := o.(*v1alpha1.TenantRestore)
+	if !ok {
+		return nil
+	}
+	return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: restore.Namespace, Name: restore.Spec.TenantRef.Name}}}
 }
 
 func (r *TenantReconciler) tenantOfData(ctx context.Context, dataID string) []reconcile.Request {

@@ -28,6 +28,7 @@ func (r *TenantReconciler) report(ctx context.Context, s *scope) error {
 	if !s.tenant.Spec.Paused {
 		s.known = r.knownIncidents(s)
 		reportParts(s)
+		reportRecoveryKey(s)
 		reportVerdicts(s)
 		reportEvidence(s)
 	}
@@ -106,6 +107,9 @@ func (r *TenantReconciler) reportLifeCycle(ctx context.Context, s *scope) error 
 		meta.RemoveStatusCondition(&s.tenant.Status.Conditions, v1alpha1.ConditionReconciling)
 	case s.failure != nil:
 		s.progressing(v1alpha1.ReasonDependencyUnavailable, s.failure.Error())
+	case s.restore != nil:
+		s.progressing(v1alpha1.ReasonRestoring, fmt.Sprintf(
+			"TenantRestore %s is at step %s; the site tells citizens so and takes no bookings", s.restore.Name, s.restore.Status.Step))
 	case s.available < s.plan.Instance.Replicas:
 		trusted, err := r.trustedNodes(ctx, &s.plan.Region)
 		if err != nil {

@@ -506,6 +506,17 @@ type BookingTenantStatus struct {
 	// Backup is what lies at the stores.
 	// +optional
 	Backup *BackupStatus `json:"backup,omitempty"`
+	// RecoveryKey is when its holder last answered the challenge of a restore.
+	// +optional
+	RecoveryKey *RecoveryKeyStatus `json:"recoveryKey,omitempty"`
+}
+
+// RecoveryKeyStatus is the proof that somebody outside the cluster can open the tenant's backups.
+type RecoveryKeyStatus struct {
+	// ProvenAt is when the restore that was answered had finished.
+	ProvenAt metav1.Time `json:"provenAt"`
+	// Recipients is a digest of those the tenant had then; others are not proven by it.
+	Recipients string `json:"recipients"`
 }
 
 // DatabasePlacement is where the tenant's schema lives.

@@ -42,6 +42,9 @@ const (
 	ConditionIssued = "Issued"
 	// ConditionComplete of a DeletionCertificate is True when no store holds a backup or an export any longer.
 	ConditionComplete = "Complete"
+	// ConditionRecoveryKeyProven is True once the holder of the recovery key has answered the challenge of a restore, for
+	// the recipients the tenant has; Unknown until then. It says nothing of compliance.
+	ConditionRecoveryKeyProven = "RecoveryKeyProven"
 	// ConditionCompliant sums the verdicts up: False when one is False, else Unknown when one is Unknown, else True.
 	ConditionCompliant = "Compliant"
 )
@@ -93,6 +96,18 @@ const (
 	ReasonNoTrustedNode = "NoTrustedNode"
 	// ReasonDependencyUnavailable means a database server, a store or the API server did not answer; it is retried.
 	ReasonDependencyUnavailable = "DependencyUnavailable"
+	// ReasonKeyAnswered means the holder of the recovery key has answered the challenge of a restore.
+	ReasonKeyAnswered = "KeyAnswered"
+	// ReasonKeyNeverAnswered means nobody has shown yet that they hold a key to the tenant's backups.
+	ReasonKeyNeverAnswered = "KeyNeverAnswered"
+	// ReasonRestoring means a backup is being brought back, and the site does not serve meanwhile.
+	ReasonRestoring = "Restoring"
+	// ReasonRestored means the backup is in use, and the proof is in the status.
+	ReasonRestored = "Restored"
+	// ReasonRestoreFailed means the backup was not brought back; what was in use is as it was.
+	ReasonRestoreFailed = "RestoreFailed"
+	// ReasonTenantNotFound means spec.tenantRef names no BookingTenant of the namespace.
+	ReasonTenantNotFound = "TenantNotFound"
 	// ReasonInvalidSpec means a DataRegion or RetentionPolicy contradicts itself.
 	ReasonInvalidSpec = "InvalidSpec"
 )

@@ -33,6 +33,7 @@ func addKnownTypes(scheme *runtime.Scheme) error {
 		&RetentionPolicy{}, &RetentionPolicyList{},
 		&DataRegion{}, &DataRegionList{},
 		&DeletionCertificate{}, &DeletionCertificateList{},
+		&TenantRestore{}, &TenantRestoreList{},
 	)
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 	return nil

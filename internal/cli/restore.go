@@ -4,6 +4,7 @@ package cli
 
 import (
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -52,7 +53,49 @@ Prints the result as JSON.`,
 	f.StringVar(&flags.stores, "stores", settings.StoresDir, "directory with the files NAME.accessKeyID and NAME.secretAccessKey of each store")
 	f.StringVar(&flags.identity, "identity", filepath.Join(settings.IdentityDir, settings.IdentityKey), "file with the age secret key")
 	f.StringVar(&flags.terminationLog, "termination-log", terminationLog, "file the result is left in, if it exists")
+	command.AddCommand(newRestoreAnswer())
 	return command
+}
+
+// newRestoreAnswer runs where the recovery key is, without any connection.
+func newRestoreAnswer() *cobra.Command {
+	var file string
+	command := &cobra.Command{
+		Use:   "answer --identity FILE < challenge",
+		Short: "Answer the challenge of a restore with the recovery key, offline",
+		Long: `Reads status.challenge of a TenantRestore from standard input, opens the backup's file key with the secret key
+in FILE and prints it encrypted to the restore's one-time recipient. The secret key does not leave this machine; the
+answer opens that one backup and its erasure journal, and only for the job that asked.`,
+		Args: cobra.NoArgs,
+		RunE: func(command *cobra.Command, _ []string) error {
+			identity, err := readIdentity(file)
+			if err != nil {
+				return err
+			}
+			challenge, err := io.ReadAll(io.LimitReader(command.InOrStdin(), 1<<20))
+			if err != nil {
+				return fmt.Errorf("reading the challenge: %w", err)
+			}
+			answer, err := restore.Answer(string(challenge), identity)
+			if err != nil {
+				return err
+			}
+			_, err = fmt.Fprintln(command.OutOrStdout(), answer)
+			return err
+		},
+	}
+	command.Flags().StringVar(&file, "identity", "", "file with the age secret key, as age-keygen wrote it")
+	_ = command.MarkFlagRequired("identity")
+	return command
+}
+
+func readIdentity(path string) (restore.Identity, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading the identity: %w", err)
+	}
+	defer func() { _ = file.Close() }()
+	return restore.ReadIdentity(file)
 }
 
 func (f *restoreFlags) options() (restore.Options, error) {
@@ -67,11 +110,10 @@ func (f *restoreFlags) options() (restore.Options, error) {
 	if options.Credentials, err = settings.ReadCredentials(f.credentials); err != nil {
 		return restore.Options{}, err
 	}
-	file, err := os.Open(f.identity)
-	if err != nil {
-		return restore.Options{}, fmt.Errorf("reading the identity: %w", err)
+	if document.Offline {
+		options.Keys = restore.Challenge{}
+		return options, nil
 	}
-	defer func() { _ = file.Close() }()
-	options.Keys, err = restore.ReadIdentity(file)
+	options.Keys, err = readIdentity(f.identity)
 	return options, err
 }

@@ -23,6 +23,8 @@ type Input struct {
 	Region *v1alpha1.DataRegion
 	// NamespaceLabels of the tenant's namespace.
 	NamespaceLabels map[string]string
+	// Restoring tells that a backup is being brought back, so that the site says so instead of serving.
+	Restoring bool
 	// Neighbours are the other tenants of the cluster: their hosts and namespaces bind.
 	Neighbours []Neighbour
 	// Placement of the tenant's schema; nil until one was chosen.
@@ -234,7 +236,7 @@ func buildInstance(in *Input, p *Plan) Instance {
 		EgressCIDRs: ServerEndpoints(&p.Database.Server),
 		Settings: settings.Instance{
 			URL: siteURL(in), Locales: in.Tenant.Spec.Locales, Database: databaseSettings(p),
-			Catalogue: in.Tenant.Spec.Catalogue, Appearance: in.Tenant.Spec.Appearance, Notice: buildNotice(in, p),
+			Catalogue: in.Tenant.Spec.Catalogue, Appearance: in.Tenant.Spec.Appearance, Notice: buildNotice(in, p), Restoring: in.Restoring,
 		},
 	}
 	for _, address := range in.Region.Spec.Egress.UndeclaredAddresses {

@@ -106,7 +106,7 @@ func (a *Admin) quarantineSQL(dataID, verifier string, expires time.Time, state 
 	fmt.Fprintf(&sql, "GRANT %s TO %s;\nGRANT %[2]s, %[3]s TO %[4]s%[5]s;\n", ident(group(a.database)), ident(q.Role), owner, ident(a.operator), state.membership())
 	fmt.Fprintf(&sql, "CREATE SCHEMA IF NOT EXISTS %s AUTHORIZATION %s;\nSET LOCAL ROLE %[2]s;\nGRANT USAGE, CREATE ON SCHEMA %[1]s TO %[3]s;\nRESET ROLE;\n",
 		ident(q.Schema), ident(q.Role), ident(a.operator))
-	fmt.Fprintf(&sql, `CREATE TABLE IF NOT EXISTS %[1]s.restore_state (step text NOT NULL, progress bigint NOT NULL DEFAULT 0, challenge text, answer text, failure text, result jsonb);
+	fmt.Fprintf(&sql, `CREATE TABLE IF NOT EXISTS %[1]s.restore_state (step text NOT NULL, progress bigint NOT NULL DEFAULT 0, challenge text, answer text, refused text, failure text, result jsonb);
 		DELETE FROM %[1]s.restore_state; INSERT INTO %[1]s.restore_state (step) VALUES ('');
 		GRANT SELECT, UPDATE ON %[1]s.restore_state TO %[2]s;
 		CREATE TABLE IF NOT EXISTS %[1]s.retention_rule (LIKE %[3]s.retention_rule INCLUDING ALL);
@@ -160,12 +160,12 @@ func (a *Admin) RestoreState(ctx context.Context, dataID string) (*RestoreState,
 	return &state, nil
 }
 
-// AnswerRestore hands the job what the holder of the key answered.
+// AnswerRestore hands the job what the holder of the key answered, unless the job has refused it already.
 func (a *Admin) AnswerRestore(ctx context.Context, dataID, answer string) error {
 	if err := checkDataID(dataID); err != nil {
 		return err
 	}
-	_, err := a.pool.Exec(ctx, fmt.Sprintf("UPDATE %s.restore_state SET answer = $1 WHERE answer IS DISTINCT FROM $1", ident(QuarantineOf(dataID).Schema)), answer)
+	_, err := a.pool.Exec(ctx, fmt.Sprintf("UPDATE %s.restore_state SET answer = $1 WHERE challenge IS NOT NULL AND answer IS DISTINCT FROM $1 AND refused IS DISTINCT FROM $1", ident(QuarantineOf(dataID).Schema)), answer)
 	if err != nil {
 		return fmt.Errorf("answering the restore of tenant %s in database %s: %w", dataID, a.name, err)
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // FinishRestore puts what the job restored in the place of what is there, in one transaction that first reads back what
@@ -44,6 +45,15 @@ func (a *Admin) FinishRestore(ctx context.Context, tenant Tenant, restore string
 	}
 	return result, nil
 }
+
+// Unproven tells that a restore was refused because its proof does not hold: no retry can mend that.
+func Unproven(err error) bool {
+	var failure *pgconn.PgError
+	return errors.As(err, &failure) && failure.Code == raised
+}
+
+// raised is the SQLSTATE of what a check raises by RAISE EXCEPTION.
+const raised = "P0001"
 
 // restored is the result a restore was recorded with, empty when it was not.
 func (a *Admin) restored(ctx context.Context, restore string) (result string, err error) {

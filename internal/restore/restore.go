@@ -61,6 +61,8 @@ type Result struct {
 	// Overdue and Hits are what was counted afterwards; a restore with any is not finished.
 	Overdue int64 `json:"overdue"`
 	Hits    int64 `json:"hits"`
+	// KeyProven tells that the holder of the key answered a challenge offline.
+	KeyProven bool `json:"keyProven,omitempty"`
 	// Seconds from the first byte fetched to the proof, without the time a challenge waited for its answer.
 	Seconds float64 `json:"seconds"`
 }
@@ -141,6 +143,7 @@ func (r *run) work(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	_, r.result.KeyProven = r.Keys.(Challenge)
 	if err := r.load(ctx, copies); err != nil {
 		return err
 	}

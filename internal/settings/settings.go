@@ -105,6 +105,8 @@ type Instance struct {
 	// Appearance is nil for the site's own look.
 	Appearance *v1alpha1.Appearance `json:"appearance,omitempty"`
 	Notice     Notice               `json:"notice"`
+	// Restoring makes the site say that a backup is being brought back, and do nothing else.
+	Restoring bool `json:"restoring,omitempty"`
 }
 
 // Egress is what an instance tries its network with, beside the API server of its cluster.

@@ -64,7 +64,7 @@ func TestTheAPIServerTakesEveryExample(t *testing.T) {
 			}
 		}
 	}
-	for _, kind := range []string{"BookingTenant", "RetentionPolicy", "DataRegion"} {
+	for _, kind := range []string{"BookingTenant", "RetentionPolicy", "DataRegion", "TenantRestore"} {
 		if kinds[kind] == 0 {
 			t.Errorf("no page has an example of a %s", kind)
 		}

@@ -99,7 +99,14 @@ func Run(ctx context.Context, options Options) error {
 	loops.Go(func() { expire(work, bookings, source.Snapshot, counters, limit, options.Log) })
 	loops.Go(func() { countOrphans(work, bookings, source.Snapshot, counters, options.Log) })
 	var draining atomic.Bool
-	err = listen(ctx, options, presented, site.Handler(), internalHandler(counters, network, &draining, bookings.Ready), &draining)
+	// While a backup is brought back the application is locked out of the database, and the page that says so is ready.
+	ready := func(ctx context.Context) error {
+		if source.Snapshot().Restoring {
+			return nil
+		}
+		return bookings.Ready(ctx)
+	}
+	err = listen(ctx, options, presented, site.Handler(), internalHandler(counters, network, &draining, ready), &draining)
 	stop()
 	loops.Wait()
 	return err
@@ -155,6 +162,9 @@ func server(handler http.Handler) *http.Server {
 func send(ctx context.Context, bookings *store.Store, snapshot func() *booking.Snapshot, counters *metrics, logger *slog.Logger) {
 	sender := &mailer.Sender{Store: bookings, Snapshot: snapshot, Clock: time.Now, Log: logger, Sent: counters.mailed}
 	every(ctx, mailInterval, func() {
+		if snapshot().Restoring {
+			return
+		}
 		if err := sender.Drain(ctx); err != nil && ctx.Err() == nil {
 			logger.Error("outbox not read", "error", err.Error())
 		}
@@ -164,6 +174,9 @@ func send(ctx context.Context, bookings *store.Store, snapshot func() *booking.S
 func expire(ctx context.Context, bookings *store.Store, snapshot func() *booking.Snapshot, counters *metrics, limit *web.Limiter, logger *slog.Logger) {
 	every(ctx, expireInterval, func() {
 		limit.Forget()
+		if snapshot().Restoring {
+			return
+		}
 		expired, err := bookings.Expire(ctx, snapshot().Expiry)
 		if err != nil && ctx.Err() == nil {
 			logger.Error("expired holds not deleted", "error", err.Error())

@@ -56,6 +56,10 @@ func (s *Site) guard(next http.Handler) http.Handler {
 			_ = s.message(recorded, &request{r, s.Snapshot(), locale.Get(tag)}, http.StatusForbidden, "foreign.title", "foreign.lead")
 			return
 		}
+		if snapshot := s.Snapshot(); snapshot.Restoring && !speaksOfNobody(r.URL.Path) {
+			s.restoring(recorded, r, snapshot)
+			return
+		}
 		next.ServeHTTP(recorded, r)
 	})
 }

@@ -262,6 +262,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: observedGeneration
       type:
         scalar: numeric
+    - name: recoveryKey
+      type:
+        namedType: com.github.termintreu.termintreu.api.v1alpha1.RecoveryKeyStatus
     - name: residency
       type:
         namedType: com.github.termintreu.termintreu.api.v1alpha1.ResidencyStatus
@@ -1221,6 +1224,44 @@ var schemaYAML = typed.YAMLObject(`types:
           elementType:
             scalar: string
           elementRelationship: associative
+- name: com.github.termintreu.termintreu.api.v1alpha1.RestoreResult
+  map:
+    fields:
+    - name: erased
+      type:
+        scalar: numeric
+    - name: journalEntries
+      type:
+        scalar: numeric
+    - name: journalHits
+      type:
+        scalar: numeric
+    - name: keyProvenFor
+      type:
+        scalar: string
+    - name: overdue
+      type:
+        scalar: numeric
+    - name: purged
+      type:
+        scalar: numeric
+    - name: rows
+      type:
+        scalar: numeric
+    - name: seconds
+      type:
+        scalar: numeric
+    - name: sha256
+      type:
+        scalar: string
+    - name: snapshotStart
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: store
+      type:
+        scalar: string
+- name: com.github.termintreu.termintreu.api.v1alpha1.RestoreStep
+  scalar: string
 - name: com.github.termintreu.termintreu.api.v1alpha1.RetainedData
   map:
     fields:

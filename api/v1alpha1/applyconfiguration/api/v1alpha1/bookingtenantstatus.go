@@ -35,6 +35,8 @@ type BookingTenantStatusApplyConfiguration struct {
 	Retention *RetentionStatusApplyConfiguration `json:"retention,omitempty"`
 	// Backup is what lies at the stores.
 	Backup *BackupStatusApplyConfiguration `json:"backup,omitempty"`
+	// RecoveryKey is when its holder last answered the challenge of a restore.
+	RecoveryKey *RecoveryKeyStatusApplyConfiguration `json:"recoveryKey,omitempty"`
 }
 
 // BookingTenantStatusApplyConfiguration constructs a declarative configuration of the BookingTenantStatus type for use with
@@ -130,5 +132,13 @@ func (b *BookingTenantStatusApplyConfiguration) WithRetention(value *RetentionSt
 // If called multiple times, the Backup field is set to the value of the last call.
 func (b *BookingTenantStatusApplyConfiguration) WithBackup(value *BackupStatusApplyConfiguration) *BookingTenantStatusApplyConfiguration {
 	b.Backup = value
+	return b
+}
+
+// WithRecoveryKey sets the RecoveryKey field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the RecoveryKey field is set to the value of the last call.
+func (b *BookingTenantStatusApplyConfiguration) WithRecoveryKey(value *RecoveryKeyStatusApplyConfiguration) *BookingTenantStatusApplyConfiguration {
+	b.RecoveryKey = value
 	return b
 }
