@@ -32,6 +32,8 @@ const restorePoll = 2 * time.Second
 // TenantRestoreReconciler brings backups back: a job restores into quarantine and proves; this swaps or gives up.
 type TenantRestoreReconciler struct {
 	client.Client
+	// Live reads past the cache.
+	Live client.Reader
 	// Tenants plans the tenant, and knows its database and credentials.
 	Tenants  *TenantReconciler
 	Recorder events.EventRecorder
@@ -97,7 +99,7 @@ func (r *TenantRestoreReconciler) advance(ctx context.Context, s *restoring) (wa
 		return true, r.removeObjects(ctx, s.tenant.plan)
 	}
 	if job == nil {
-		return true, r.begin(ctx, s)
+		return r.resume(ctx, s)
 	}
 	return r.follow(ctx, s, job)
 }
@@ -129,6 +131,23 @@ func (r *TenantRestoreReconciler) prepare(ctx context.Context, s *restoring) err
 	s.spec = tenantSpec(tenant.plan, s.creds)
 	s.admin, err = r.Tenants.Databases.Admin(ctx, tenant.input.Region, &tenant.plan.Database.Server, tenant.plan.Database.Name)
 	return err
+}
+
+// resume begins a restore that has no job, unless it has ended already: the cache may not know yet what this process
+// wrote a moment ago, and an operator killed after the swap wrote nothing.
+func (r *TenantRestoreReconciler) resume(ctx context.Context, s *restoring) (waits bool, err error) {
+	live := &v1alpha1.TenantRestore{}
+	if err := r.Live.Get(ctx, client.ObjectKeyFromObject(s.restore), live); err != nil || ended(live) {
+		return false, client.IgnoreNotFound(err)
+	}
+	result, err := s.admin.RestoreResult(ctx, string(s.restore.UID))
+	if err != nil {
+		return false, err
+	}
+	if result != "" {
+		return false, s.finished(result, r.Now())
+	}
+	return true, r.begin(ctx, s)
 }
 
 // begin makes roles and schema where they are lost, then quarantine and job.

@@ -123,7 +123,7 @@ func New(ctx context.Context, config *rest.Config, o Options) (manager.Manager, 
 	}
 	regions := &controllers.DataRegionReconciler{Client: mgr.GetClient(), Book: book, Kick: kick, Interval: o.MeasureInterval}
 	policies := &controllers.RetentionPolicyReconciler{Client: mgr.GetClient()}
-	restores := &controllers.TenantRestoreReconciler{Client: mgr.GetClient(), Tenants: tenants, Recorder: mgr.GetEventRecorder("termintreu"), Now: time.Now}
+	restores := &controllers.TenantRestoreReconciler{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Tenants: tenants, Recorder: mgr.GetEventRecorder("termintreu"), Now: time.Now}
 	return mgr, errors.Join(
 		tenants.SetupWithManager(mgr, changed, o.Workers), regions.SetupWithManager(mgr), policies.SetupWithManager(mgr), restores.SetupWithManager(mgr))
 }

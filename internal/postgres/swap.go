@@ -20,7 +20,7 @@ func (a *Admin) FinishRestore(ctx context.Context, tenant Tenant, restore string
 		return "", fmt.Errorf("tenant %s: %w", tenant.DataID, err)
 	}
 	err = a.locked(ctx, tenant.DataID, func(s *session) error {
-		if result, err = a.restored(ctx, restore); err != nil || result != "" {
+		if result, err = a.RestoreResult(ctx, restore); err != nil || result != "" {
 			return err
 		}
 		state, err := s.find(ctx, tenant.DataID)
@@ -37,7 +37,7 @@ func (a *Admin) FinishRestore(ctx context.Context, tenant Tenant, restore string
 		if _, err = s.exec(ctx, sql); err != nil {
 			return err
 		}
-		result, err = a.restored(ctx, restore)
+		result, err = a.RestoreResult(ctx, restore)
 		return err
 	})
 	if err != nil {
@@ -55,13 +55,16 @@ func Unproven(err error) bool {
 // raised is the SQLSTATE of what a check raises by RAISE EXCEPTION.
 const raised = "P0001"
 
-// restored is the result a restore was recorded with, empty when it was not.
-func (a *Admin) restored(ctx context.Context, restore string) (result string, err error) {
+// RestoreResult is the result a restore was finished with, empty when it was not.
+func (a *Admin) RestoreResult(ctx context.Context, restore string) (result string, err error) {
 	err = a.pool.QueryRow(ctx, "SELECT result::text FROM termintreu.restore WHERE uid = $1", restore).Scan(&result)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return "", nil
 	}
-	return result, err
+	if err != nil {
+		return "", fmt.Errorf("looking up restore %s in database %s: %w", restore, a.name, err)
+	}
+	return result, nil
 }
 
 func (a *Admin) swapSQL(tenant *Tenant, state *found, restore string) (string, error) {

@@ -13,6 +13,7 @@ import (
 	podsecurity "k8s.io/pod-security-admission/api"
 	"k8s.io/pod-security-admission/policy"
 
+	"github.com/termintreu/termintreu/api/v1alpha1"
 	"github.com/termintreu/termintreu/internal/resources"
 )
 
@@ -36,6 +37,11 @@ func podTemplates(t *testing.T) map[string]corev1.PodTemplateSpec {
 	var job batchv1.Job
 	convert(t, resources.InitialBackupJob(p), &job)
 	templates["first backup"] = job.Spec.Template
+	for name, identity := range map[string]string{"restore with an identity": "AGE-SECRET-KEY-1", "restore with a challenge": ""} {
+		var restore batchv1.Job
+		convert(t, resources.RestoreJob(p, resources.RestoreInput{Restore: &v1alpha1.TenantRestore{}, Identity: []byte(identity)}), &restore)
+		templates[name] = restore.Spec.Template
+	}
 	return templates
 }
 
