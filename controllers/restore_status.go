@@ -80,7 +80,7 @@ func (r *TenantRestoreReconciler) restoreInput(ctx context.Context, s *restoring
 	input := resources.RestoreInput{Restore: s.restore, Stores: s.creds.Stores}
 	for i := range p.Backup.Stores {
 		name := p.Backup.Stores[i].Name
-		if s.creds.Stores[name].AccessKeyID == "" {
+		if s.creds.Stores[name].Keeper.AccessKeyID == "" {
 			return input, fmt.Errorf("the tenant has no identity at store %s yet", name)
 		}
 	}

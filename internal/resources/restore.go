@@ -12,6 +12,7 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 
 	"github.com/termintreu/termintreu/api/v1alpha1"
+	"github.com/termintreu/termintreu/internal/objectstore"
 	"github.com/termintreu/termintreu/internal/plan"
 	"github.com/termintreu/termintreu/internal/settings"
 )
@@ -34,8 +35,8 @@ type RestoreInput struct {
 	Restore *v1alpha1.TenantRestore
 	// Credentials of the login that owns the quarantine.
 	Credentials settings.Credentials
-	// Stores are the tenant's identities by store name.
-	Stores map[string]StoreKeys
+	// Stores are the tenant's identities by store name. A restore lists, so it is given the keeper's.
+	Stores map[string]objectstore.Pair
 	// Identity is the age secret key; empty when its holder is asked.
 	Identity []byte
 }
@@ -65,8 +66,7 @@ func RestoreObjects(p *plan.Plan, in RestoreInput) []Object {
 func RestoreSecret(p *plan.Plan, in RestoreInput) *coreac.SecretApplyConfiguration {
 	data := login(in.Credentials)
 	for _, store := range p.Backup.Stores {
-		id, secret := settings.StoreKeys(store.Name)
-		data[id], data[secret] = []byte(in.Stores[store.Name].AccessKeyID), []byte(in.Stores[store.Name].SecretAccessKey)
+		addKeys(data, store.Name, in.Stores[store.Name].Keeper)
 	}
 	if len(in.Identity) > 0 {
 		data[settings.IdentityKey] = in.Identity
@@ -96,13 +96,8 @@ func RestoreConfigMap(p *plan.Plan, in RestoreInput) *coreac.ConfigMapApplyConfi
 
 // RestoreJob restores into quarantine. Killed and begun again, it begins with an empty one.
 func RestoreJob(p *plan.Plan, in RestoreInput) *batchac.JobApplyConfiguration {
-	var keys []string
-	for _, store := range p.Backup.Stores {
-		id, secret := settings.StoreKeys(store.Name)
-		keys = append(keys, id, secret)
-	}
 	c := container(p, "restore", "restore").WithVolumeMounts(mount(volumeStores, settings.StoresDir))
-	extra := []*coreac.VolumeApplyConfiguration{secretVolume(volumeStores, RestoreName(p), keys...)}
+	extra := []*coreac.VolumeApplyConfiguration{storesVolume(p, RestoreName(p))}
 	if len(in.Identity) > 0 {
 		c.WithVolumeMounts(mount(volumeIdentity, settings.IdentityDir))
 		extra = append(extra, secretVolume(volumeIdentity, RestoreName(p), settings.IdentityKey))

@@ -41,8 +41,8 @@ func (w *world) recoverable(ctx context.Context) (*v1alpha1.BookingTenant, *age.
 	return tenant, identity
 }
 
-// ask makes a TenantRestore.
-func (w *world) ask(ctx context.Context, name, tenant string, secret *v1alpha1.ObjectReference) *v1alpha1.TenantRestore {
+// askFor makes a TenantRestore.
+func (w *world) askFor(ctx context.Context, name, tenant string, secret *v1alpha1.ObjectReference) *v1alpha1.TenantRestore {
 	GinkgoHelper()
 	made := &v1alpha1.TenantRestore{
 		ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: name},
@@ -132,7 +132,7 @@ var _ = Describe("A restore", func() {
 		}).Should(Succeed())
 		execute(ctx, w, "INSERT INTO "+dataID+".erasure_journal (subject_hmac) VALUES ($1)", booking.ErasureMark(erased))
 
-		asked := w.ask(ctx, "after-the-fire", tenant.Name, w.keep(ctx, identity))
+		asked := w.askFor(ctx, "after-the-fire", tenant.Name, w.keep(ctx, identity))
 		secret, _ := w.jobFiles(ctx, tenant, "restore")
 		Expect(secret).To(HaveKey(settings.IdentityKey))
 		eventually(ctx, tenant, v1alpha1.ConditionReady, metav1.ConditionFalse, saying("after-the-fire"))
@@ -159,7 +159,7 @@ var _ = Describe("A restore", func() {
 		tenant, identity := w.recoverable(ctx)
 		w.backUp(ctx, tenant, time.Minute)
 		eventually(ctx, tenant, v1alpha1.ConditionRecoveryKeyProven, metav1.ConditionUnknown, saying("answer the challenge"))
-		asked := w.ask(ctx, "offline", tenant.Name, nil)
+		asked := w.askFor(ctx, "offline", tenant.Name, nil)
 		done := make(chan error, 1)
 		go func() {
 			defer GinkgoRecover()
@@ -190,7 +190,7 @@ var _ = Describe("A restore", func() {
 		other, err := age.GenerateX25519Identity()
 		Expect(err).NotTo(HaveOccurred())
 		key := w.keep(ctx, other)
-		asked := w.ask(ctx, "wrong-key", tenant.Name, key)
+		asked := w.askFor(ctx, "wrong-key", tenant.Name, key)
 		Expect(w.playRestore(ctx, tenant)).NotTo(Succeed())
 		live := restored(ctx, asked, v1alpha1.ConditionStalled, metav1.ConditionTrue, "not the secret key of any recipient", "as it was")
 		Expect(meta.FindStatusCondition(live.Status.Conditions, v1alpha1.ConditionStalled).Reason).To(Equal(v1alpha1.ReasonRestoreFailed))
@@ -200,7 +200,7 @@ var _ = Describe("A restore", func() {
 
 		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: key.Name}}
 		Expect(admin.Patch(ctx, secret, client.RawPatch("application/merge-patch+json", []byte(`{"stringData":{"identity":"`+identity.String()+`"}}`)))).To(Succeed())
-		again := w.ask(ctx, "right-key", tenant.Name, key)
+		again := w.askFor(ctx, "right-key", tenant.Name, key)
 		Eventually(func() error {
 			_, raw := w.jobFiles(ctx, tenant, "restore")
 			job := &batchv1.Job{}
