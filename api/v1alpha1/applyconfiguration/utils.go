@@ -118,6 +118,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.PurgeRunApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("RecordCount"):
 		return &apiv1alpha1.RecordCountApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("RecoveryKeyStatus"):
+		return &apiv1alpha1.RecoveryKeyStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("RegionIngress"):
 		return &apiv1alpha1.RegionIngressApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("RemainingBackups"):
@@ -160,6 +162,12 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.SuspensionApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("TenantIdentity"):
 		return &apiv1alpha1.TenantIdentityApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("TenantRestore"):
+		return &apiv1alpha1.TenantRestoreApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("TenantRestoreSpec"):
+		return &apiv1alpha1.TenantRestoreSpecApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("TenantRestoreStatus"):
+		return &apiv1alpha1.TenantRestoreStatusApplyConfiguration{}
 
 	}
 	return nil

@@ -1147,6 +1147,15 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: count
       type:
         scalar: numeric
+- name: com.github.termintreu.termintreu.api.v1alpha1.RecoveryKeyStatus
+  map:
+    fields:
+    - name: provenAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: recipients
+      type:
+        scalar: string
 - name: com.github.termintreu.termintreu.api.v1alpha1.RegionIngress
   map:
     fields:
@@ -1597,6 +1606,77 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: uid
       type:
         scalar: string
+- name: com.github.termintreu.termintreu.api.v1alpha1.TenantRestore
+  map:
+    fields:
+    - name: apiVersion
+      type:
+        scalar: string
+    - name: kind
+      type:
+        scalar: string
+    - name: metadata
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta
+    - name: spec
+      type:
+        namedType: com.github.termintreu.termintreu.api.v1alpha1.TenantRestoreSpec
+    - name: status
+      type:
+        namedType: com.github.termintreu.termintreu.api.v1alpha1.TenantRestoreStatus
+- name: com.github.termintreu.termintreu.api.v1alpha1.TenantRestoreSpec
+  map:
+    fields:
+    - name: at
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: identitySecretRef
+      type:
+        namedType: com.github.termintreu.termintreu.api.v1alpha1.ObjectReference
+    - name: store
+      type:
+        scalar: string
+    - name: tenantRef
+      type:
+        namedType: com.github.termintreu.termintreu.api.v1alpha1.ObjectReference
+    - name: withoutJournalOf
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
+- name: com.github.termintreu.termintreu.api.v1alpha1.TenantRestoreStatus
+  map:
+    fields:
+    - name: challenge
+      type:
+        scalar: string
+    - name: conditions
+      type:
+        list:
+          elementType:
+            namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Condition
+          elementRelationship: associative
+          keys:
+          - type
+    - name: finishedAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: observedGeneration
+      type:
+        scalar: numeric
+    - name: result
+      type:
+        namedType: com.github.termintreu.termintreu.api.v1alpha1.RestoreResult
+    - name: rows
+      type:
+        scalar: numeric
+    - name: startedAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: step
+      type:
+        namedType: com.github.termintreu.termintreu.api.v1alpha1.RestoreStep
 - name: com.github.termintreu.termintreu.api.v1alpha1.TimeOfDay
   scalar: string
 - name: com.github.termintreu.termintreu.api.v1alpha1.WebAddress
