@@ -102,7 +102,10 @@ func (m *Measurer) audit(ctx context.Context, region *v1alpha1.DataRegion, serve
 	result, err := m.auditOnce(ctx, region, server, database)
 	auditSeconds.WithLabelValues(region.Name, server.Name, database).Observe(time.Since(started).Seconds())
 	if err != nil {
-		m.Databases.Forget(key)
+		// A slow database keeps its pool: tenants are being provisioned through it, and a new login is no quicker.
+		if !postgres.Slow(err) {
+			m.Databases.Forget(key)
+		}
 		log.FromContext(ctx).Error(err, "audit failed", "server", server.Name, "database", database)
 		m.Book.PutAudit(key, evidence.Audit{At: time.Now(), Err: err})
 		return

@@ -176,6 +176,13 @@ func wasDead(err error) bool {
 	return true
 }
 
+// Slow tells a database that did not answer in time from one that cannot be reached or refuses the login.
+func Slow(err error) bool {
+	var fault *pgconn.PgError
+	canceled := errors.As(err, &fault) && fault.Code == "57014"
+	return canceled || pgconn.Timeout(err) || errors.Is(err, context.DeadlineExceeded)
+}
+
 func (t *TenantAudit) measure(categories []categoryDocument) {
 	everPurged := true
 	for _, c := range categories {
