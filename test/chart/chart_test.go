@@ -105,7 +105,7 @@ func TestUninstallingKeepsTheKinds(t *testing.T) {
 		t.Error("a template makes a CRD")
 	}
 	files, err := filepath.Glob(filepath.Join(repository, "charts/termintreu/crds/*.yaml"))
-	if err != nil || len(files) != 3 {
+	if err != nil || len(files) != 5 {
 		t.Errorf("crds/ holds %v (%v)", files, err)
 	}
 }
