@@ -26,6 +26,8 @@ type Record struct {
 	Confirmed, Cancelled *time.Time
 	// Called, Completed and Missed are what the staff noted.
 	Called, Completed, Missed *time.Time
+	// Objected is when the citizen objected (Art. 21 GDPR), Restricted until when they restricted the use (Art. 18).
+	Objected, Restricted *time.Time
 	// NoticeDate is the version of the notice that was acknowledged, YYYY-MM-DD; empty without a contact.
 	NoticeDate     string
 	ContactCreated *time.Time
@@ -84,7 +86,10 @@ type ExportedAppointment struct {
 	CalledAt    *time.Time       `json:"calledAt,omitempty"`
 	CompletedAt *time.Time       `json:"completedAt,omitempty"`
 	MissedAt    *time.Time       `json:"missedAt,omitempty"`
-	DueAt       time.Time        `json:"deletionDueAt,omitzero"`
+	// ObjectedAt is when the citizen objected to the use, RestrictedUntil when their restriction of it ends.
+	ObjectedAt      *time.Time `json:"objectedAt,omitempty"`
+	RestrictedUntil *time.Time `json:"restrictedUntil,omitempty"`
+	DueAt           time.Time  `json:"deletionDueAt,omitzero"`
 }
 
 // ExportedContact is the contact's row.
@@ -110,6 +115,7 @@ func NewExport(record *Record, snapshot *Snapshot, language string, now time.Tim
 		StartsAt: record.Start.UTC(), EndsAt: record.End.UTC(), State: record.State, Locale: record.Locale, Sequence: record.Sequence,
 		CreatedAt: record.Created.UTC(), ConfirmedAt: record.Confirmed, CancelledAt: record.Cancelled,
 		Origin: record.Origin, CalledAt: record.Called, CompletedAt: record.Completed, MissedAt: record.Missed,
+		ObjectedAt: record.Objected, RestrictedUntil: record.Restricted,
 		DueAt: record.Due(snapshot.Instance, v1alpha1.CategoryAppointment).UTC(),
 	}
 	if service := snapshot.Catalogue.Service(record.Service); service != nil {

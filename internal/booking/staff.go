@@ -107,6 +107,9 @@ type Visit struct {
 	// Code is what a citizen shows or says instead of a name.
 	Code                      string
 	Called, Completed, Missed *time.Time
+	// Objected is when the citizen objected to the use of their data (Art. 21 GDPR). Restricted is until when they
+	// restricted it (Art. 18): Contact is nil until then.
+	Objected, Restricted *time.Time
 }
 
 // Stage is the visit's state with what the staff has done about it.

@@ -64,7 +64,26 @@ export async function rights (page, language, look) {
   await fill(page, { given_name: 'Zoé' })
   await submit(page, '/correct')
   assert.match(await page.locator('main').innerText(), /Zoé/)
+  await object(page, appointment, look)
   await page.goto(appointment)
+}
+
+// object: restrict the use, lift that again, and object; the appointment stands.
+async function object (page, appointment, look) {
+  const exported = async () => (await (await page.request.get(appointment + '/data.json')).json()).appointment
+  await follow(page, '/rights')
+  await look('rights')
+  await submit(page, '/restrict')
+  await submit(page, '/object')
+  await look('rights-asked')
+  assert.ok((await exported()).restrictedUntil, 'the use is restricted')
+  await page.goto(appointment + '/erase')
+  await submit(page, '/erase')
+  await look('onhold')
+  await follow(page, '/rights')
+  await submit(page, '/lift')
+  const stands = await exported()
+  assert.ok(!stands.restrictedUntil && stands.objectedAt && stands.state === 'confirmed', 'the appointment stands')
 }
 
 export async function move (page, language, look) {

@@ -79,6 +79,8 @@ type visitBody struct {
 	Steps   []booking.Step
 	Reasons []booking.Reason
 	Day     string
+	// ObjectedOn and RestrictedUntil are days in words, empty where neither was asked for.
+	ObjectedOn, RestrictedUntil string
 }
 
 func (d *Desk) visit(w http.ResponseWriter, r *request) error {
@@ -93,6 +95,12 @@ func (d *Desk) showVisit(w http.ResponseWriter, r *request, status int, notice s
 	}
 	body := visitBody{row: d.row(r, *visit), Reasons: booking.Reasons}
 	body.Visit.Start = body.row.Start
+	if visit.Objected != nil {
+		body.ObjectedOn = r.locale.Day(visit.Objected.In(body.row.Start.Location()).Format(time.DateOnly))
+	}
+	if visit.Restricted != nil {
+		body.RestrictedUntil = r.locale.Day(visit.Restricted.In(body.row.Start.Location()).Format(time.DateOnly))
+	}
 	body.Day = body.row.Start.Format(time.DateOnly)
 	if r.who.MayAt(booking.PermissionServe, visit.Office) {
 		body.Steps = slices.DeleteFunc(body.Visit.Steps(d.Clock()), func(step booking.Step) bool {

@@ -22,9 +22,11 @@ func (s *Store) Record(ctx context.Context, token string, expiry booking.Expiry)
 		return nil, err
 	}
 	record := &booking.Record{Appointment: *found}
-	err = s.pool.QueryRow(ctx, `SELECT a.counter, a.origin, a.created_at, a.confirmed_at, a.cancelled_at, a.called_at, a.completed_at, a.missed_at, coalesce(c.notice_date::text, ''), c.created_at
+	err = s.pool.QueryRow(ctx, `SELECT a.counter, a.origin, a.created_at, a.confirmed_at, a.cancelled_at, a.called_at, a.completed_at, a.missed_at,
+		a.objected_at, restricted_until(a.id), coalesce(c.notice_date::text, ''), c.created_at
 		FROM appointment AS a LEFT JOIN contact AS c ON c.appointment_id = a.id WHERE a.id = $1`, found.ID).Scan(
-		&record.Counter, &record.Origin, &record.Created, &record.Confirmed, &record.Cancelled, &record.Called, &record.Completed, &record.Missed, &record.NoticeDate, &record.ContactCreated)
+		&record.Counter, &record.Origin, &record.Created, &record.Confirmed, &record.Cancelled, &record.Called, &record.Completed, &record.Missed, &record.Objected, &record.Restricted,
+		&record.NoticeDate, &record.ContactCreated)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, ErrNotFound
 	}
@@ -75,7 +77,11 @@ func (s *Store) Correct(ctx context.Context, token string, contact booking.Conta
 }
 
 // HeldError tells that a restriction (Art. 18 GDPR) or an abuse case keeps a record as it is until a date.
-type HeldError struct{ Until time.Time }
+type HeldError struct {
+	Until time.Time
+	// Own tells that the citizen restricted it, and can lift that.
+	Own bool
+}
 
 func (e *HeldError) Error() string {
 	return "the record is on hold until " + e.Until.UTC().Format(time.DateOnly)
@@ -90,15 +96,17 @@ func (s *Store) held(ctx context.Context, token, asked string) error {
 		var (
 			id    string
 			until *time.Time
+			own   bool
 		)
-		err := tx.QueryRow(ctx, `SELECT id::text, held_until(id) FROM appointment WHERE token_hash = $1`, booking.TokenHash(token)).Scan(&id, &until)
+		err := tx.QueryRow(ctx, `SELECT id::text, held_until(id), restricted_until(id) IS NOT NULL FROM appointment WHERE token_hash = $1`,
+			booking.TokenHash(token)).Scan(&id, &until, &own)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return ErrNotFound
 		}
 		if err != nil || until == nil {
 			return err
 		}
-		held = &HeldError{*until}
+		held = &HeldError{*until, own}
 		return s.note(ctx, tx, asked+" refused: on hold", id)
 	})
 	if err == nil && held != nil {

@@ -22,7 +22,7 @@ const (
 	tokenHashBytes = 32
 
 	visitColumns = `a.id::text, a.office, a.service, a.channel, a.starts_at, a.ends_at, a.state, a.locale, a.sequence, a.counter, a.origin,
-		a.token_hash, a.called_at, a.completed_at, a.missed_at`
+		a.token_hash, a.called_at, a.completed_at, a.missed_at, a.objected_at, restricted_until(a.id)`
 )
 
 // Session is somebody signed in; the cookie that leads to it is kept as a hash only.
@@ -114,7 +114,8 @@ func scanVisit(row pgx.CollectableRow) (booking.Visit, error) {
 		hash  []byte
 	)
 	err := row.Scan(&visit.ID, &visit.Office, &visit.Service, &visit.Channel, &visit.Start, &visit.End, &visit.State, &visit.Locale,
-		&visit.Sequence, &visit.Counter, &visit.Origin, &hash, &visit.Called, &visit.Completed, &visit.Missed)
+		&visit.Sequence, &visit.Counter, &visit.Origin, &hash, &visit.Called, &visit.Completed, &visit.Missed,
+		&visit.Objected, &visit.Restricted)
 	visit.Code = booking.Code(hash)
 	return visit, err
 }
@@ -151,6 +152,9 @@ func (s *Store) Visit(ctx context.Context, by booking.Staff, id string, allowed 
 	err = s.inTx(ctx, "reading an appointment", func(tx pgx.Tx) error {
 		if visit, err = lockVisit(ctx, tx, id, allowed); err != nil {
 			return err
+		}
+		if visit.Restricted != nil {
+			return s.noteAs(ctx, tx, by.Actor(), "looked at", objectOf(visit.ID))
 		}
 		var given, family, email, phone *string
 		err = tx.QueryRow(ctx, `SELECT given_name, family_name, email, phone FROM contact WHERE appointment_id = $1`, visit.ID).Scan(&given, &family, &email, &phone)

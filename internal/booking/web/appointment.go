@@ -82,11 +82,15 @@ func (s *Site) withAppointment(w http.ResponseWriter, r *request, then func(*boo
 // held tells a citizen that what was asked for cannot be done while a hold lasts, until when, and where to complain
 // (Art. 12(4) GDPR): the notice names both the office and the supervisory authority.
 func (s *Site) held(w http.ResponseWriter, r *request, found *booking.Appointment, held *store.HeldError) error {
-	body := heldBody{Address: s.body(r, found).Address, Until: s.moment(r, found, held.Until)}
+	body := heldBody{Address: s.body(r, found).Address, Until: s.moment(r, found, held.Until), Own: held.Own}
 	return s.render(w, r, http.StatusConflict, "onhold", s.behindLink(r, found, "onhold.title", body))
 }
 
-type heldBody struct{ Address, Until string }
+type heldBody struct {
+	Address, Until string
+	// Own tells that the citizen can lift it.
+	Own bool
+}
 
 func (s *Site) appointment(w http.ResponseWriter, r *request) error {
 	return s.withAppointment(w, r, func(found *booking.Appointment) error {

@@ -24,7 +24,7 @@ type pages map[string]*template.Template
 func loadPages() *pages {
 	loaded := pages{}
 	for _, name := range []string{"home", "service", "slots", "taken", "contact", "pending", "confirmed", "cancelled", "cancel",
-		"data", "correct", "erase", "onhold", "move", "privacy", "message"} {
+		"data", "correct", "erase", "onhold", "rights", "move", "privacy", "message"} {
 		loaded[name] = template.Must(template.ParseFS(files, "templates/layout.html", "templates/"+name+".html"))
 	}
 	return &loaded

@@ -19,7 +19,7 @@ type storedBody struct {
 	appointmentBody
 	Appointment, Person, Mail []row
 	AccessPeriod, BackupTime  string
-	Correctable               bool
+	Correctable, Settled      bool
 }
 
 func (s *Site) stored(w http.ResponseWriter, r *request) error {
@@ -39,7 +39,7 @@ func (s *Site) behindLink(r *request, found *booking.Appointment, title string, 
 }
 
 func (s *Site) storedBody(r *request, record *booking.Record) storedBody {
-	body := storedBody{appointmentBody: s.body(r, &record.Appointment), Correctable: correctable(&record.Appointment),
+	body := storedBody{appointmentBody: s.body(r, &record.Appointment), Correctable: correctable(&record.Appointment), Settled: settled(&record.Appointment),
 		BackupTime:   r.locale.Period(r.snapshot.Notice.BackupPeriod),
 		AccessPeriod: r.locale.Period(booking.PeriodOf(r.snapshot.Instance, v1alpha1.CategoryAccessLog))}
 	add := func(rows *[]row, key, value string) {
@@ -61,6 +61,12 @@ func (s *Site) storedBody(r *request, record *booking.Record) storedBody {
 	}
 	if record.Cancelled != nil {
 		add(appointment, "data.cancelled", when(*record.Cancelled))
+	}
+	if record.Objected != nil {
+		add(appointment, "data.objected", when(*record.Objected))
+	}
+	if record.Restricted != nil {
+		add(appointment, "data.restricted", when(*record.Restricted))
 	}
 	add(appointment, "data.number", record.ID)
 	add(appointment, "data.due", when(record.Due(r.snapshot.Instance, v1alpha1.CategoryAppointment)))

@@ -1,6 +1,6 @@
 {{- /* SPDX-License-Identifier: Apache-2.0 */ -}}
 {{- /* Runs as the owner. What is not granted here is not granted: the app can neither see nor change a period, nor keep
-a record past one but by staff_hold, which is bounded and leaves a trace (invariant 6). */ -}}
+a record past one but by staff_hold and citizen_restrict, which are bounded (invariant 6). */ -}}
 GRANT USAGE ON SCHEMA {{.Schema}} TO {{.Apps}}, {{.Retention.Ident}}, {{.Backup.Ident}};
 GRANT SELECT, INSERT, UPDATE, DELETE ON {{.Schema}}.appointment, {{.Schema}}.contact, {{.Schema}}.mail_outbox, {{.Schema}}.message,
     {{.Schema}}.attachment, {{.Schema}}.session, {{.Schema}}.signature, {{.Schema}}.consent TO {{.Apps}};
@@ -21,5 +21,6 @@ GRANT EXECUTE ON FUNCTION {{.Schema}}.confirm_erasures(uuid[], bytea[], text), {
 GRANT EXECUTE ON FUNCTION {{.Schema}}.retention_audit(), {{.Schema}}.retention_runs() TO {{.Retention.Ident}}, {{.Operator}};
 GRANT EXECUTE ON FUNCTION {{.Schema}}.staff_hold(text, text, text, text, timestamptz), {{.Schema}}.staff_end_hold(text, text, text),
     {{.Schema}}.staff_holds() TO {{.Apps}};
-GRANT EXECUTE ON FUNCTION {{.Schema}}.held_until(uuid) TO {{.Apps}};
+GRANT EXECUTE ON FUNCTION {{.Schema}}.held_until(uuid), {{.Schema}}.restricted_until(uuid), {{.Schema}}.citizen_restrict(bytea),
+    {{.Schema}}.citizen_lift(bytea) TO {{.Apps}};
 REVOKE CREATE ON SCHEMA {{.Schema}} FROM {{.Operator}};
