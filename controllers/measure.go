@@ -188,7 +188,12 @@ func (m *Measurer) listOnce(ctx context.Context, region *v1alpha1.DataRegion, st
 		return evidence.Listing{}, met, err
 	}
 	bound, err := identities.Bound(ctx)
-	return evidence.Listing{Tenants: listingOf(inventory), Bound: bound}, met, err
+	if err != nil {
+		return evidence.Listing{}, met, err
+	}
+	tenants := listingOf(inventory)
+	lookAtCopies(ctx, c, tenants, m.Book.Listing(evidence.StoreKey{Region: region.Name, Store: store.Name}).Tenants)
+	return evidence.Listing{Tenants: tenants, Bound: bound}, met, nil
 }
 
 // listingOf keeps what verdicts need of an inventory: a backup counts at the second it was started, newest first.

@@ -67,6 +67,7 @@ func backupStatus(s *scope) *v1alpha1.BackupStatus {
 		}
 		if len(sample.Value.Backups) > 0 {
 			entry.Newest = timeOf(sample.Value.Backups[0])
+			reportCopy(&entry, out, sample.Value)
 		}
 		if v := sample.Value.OldestVersion; v != nil {
 			entry.Oldest = timeOf(*v)
@@ -84,6 +85,26 @@ func backupStatus(s *scope) *v1alpha1.BackupStatus {
 	}
 	out.Last, out.Oldest = timeOf(last), timeOf(oldest)
 	return out
+}
+
+// reportCopy tells what a closer look at a store's newest backup showed. What was seen of an older one says nothing of
+// its lock.
+func reportCopy(entry *v1alpha1.BackupStoreEvidence, out *v1alpha1.BackupStatus, store compliance.Store) {
+	look := store.Newest
+	if look.Err != nil || look.At.IsZero() || !look.Value.Snapshot.Equal(store.Backups[0]) {
+		return
+	}
+	entry.Lock, entry.LockReadAt, entry.LockedUntil = v1alpha1.LockMode(look.Value.LockMode), timeOf(look.At), timeOf(look.Value.LockedUntil)
+	if entry.Lock == "" {
+		entry.Lock = v1alpha1.LockModeNone
+	}
+	shown := look.Value.Shown
+	if shown == nil || out.LastRestorable != nil && !look.Value.Snapshot.After(out.LastRestorable.Snapshot.Time) {
+		return
+	}
+	out.LastRestorable = &v1alpha1.RestorableEvidence{
+		Snapshot: *timeOf(look.Value.Snapshot), ShownAt: timeOf(shown.At), Shown: shown.Proof, Store: shown.Store, Tables: int32(shown.Tables),
+	}
 }
 
 // maxEvidence bounds the list in status.

@@ -88,9 +88,9 @@ func lasting(status *v1alpha1.BookingTenantStatus) *v1alpha1.BookingTenantStatus
 		}
 	}
 	if s.Backup != nil {
-		s.Backup.Oldest = nil
+		s.Backup.Oldest, s.Backup.LastRestorable = nil, nil
 		for i := range s.Backup.Stores {
-			s.Backup.Stores[i] = v1alpha1.BackupStoreEvidence{Name: s.Backup.Stores[i].Name}
+			s.Backup.Stores[i] = v1alpha1.BackupStoreEvidence{Name: s.Backup.Stores[i].Name, Lock: s.Backup.Stores[i].Lock}
 		}
 	}
 	return s

@@ -725,12 +725,49 @@ type BackupStatus struct {
 	// Oldest is the snapshot start of the oldest version at any store.
 	// +optional
 	Oldest *metav1.Time `json:"oldest,omitempty"`
+	// LastRestorable is the newest backup that was shown to be restorable.
+	// +optional
+	LastRestorable *RestorableEvidence `json:"lastRestorable,omitempty"`
 	// Stores as last listed.
 	// +optional
 	// +listType=map
 	// +listMapKey=name
 	Stores []BackupStoreEvidence `json:"stores,omitempty"`
 }
+
+// RestoreProof is how a backup was shown to be restorable.
+type RestoreProof string
+
+// RestoreProofListed means that the copy was read back from a store, decrypted to its last byte by an identity that
+// lived in the job's memory only, and listed by pg_restore, which found tables with rows in it.
+const RestoreProofListed RestoreProof = "Listed"
+
+// RestorableEvidence is what the manifest at a store says of a backup that was read back from one.
+type RestorableEvidence struct {
+	// Snapshot start of the backup.
+	Snapshot metav1.Time `json:"snapshot"`
+	// ShownAt is when it was shown, by the clock of the backup's job.
+	// +optional
+	ShownAt *metav1.Time `json:"shownAt,omitempty"`
+	// Shown is what was shown.
+	Shown RestoreProof `json:"shown"`
+	// Tables whose rows were found.
+	// +optional
+	Tables int32 `json:"tables,omitempty"`
+	// Store whose copy was read back.
+	Store string `json:"store"`
+}
+
+// LockMode is the mode of an object lock, as the store names it.
+type LockMode string
+
+// Lock modes. Only COMPLIANCE keeps a copy from the store's own administrator.
+const (
+	LockModeCompliance LockMode = "COMPLIANCE"
+	LockModeGovernance LockMode = "GOVERNANCE"
+	// LockModeNone means the store shows no lock.
+	LockModeNone LockMode = "NONE"
+)
 
 // BackupStoreEvidence is the listing of one store.
 type BackupStoreEvidence struct {
@@ -748,6 +785,15 @@ type BackupStoreEvidence struct {
 	// Backups that can be read at the store.
 	// +optional
 	Backups int32 `json:"backups,omitempty"`
+	// Lock the store shows on its newest backup; absent while it was not read.
+	// +optional
+	Lock LockMode `json:"lock,omitempty"`
+	// LockedUntil is when that lock ends.
+	// +optional
+	LockedUntil *metav1.Time `json:"lockedUntil,omitempty"`
+	// LockReadAt is when the lock was read.
+	// +optional
+	LockReadAt *metav1.Time `json:"lockReadAt,omitempty"`
 }
 
 // BookingTenant is one booking instance whose place and periods are enforced and measured.

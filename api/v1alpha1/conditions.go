@@ -176,6 +176,12 @@ const (
 	ReasonCopyMissing = "CopyMissing"
 	// ReasonBackupOverdue means a backup is past its period and still at a store.
 	ReasonBackupOverdue = "BackupOverdue"
+	// ReasonCopyUnlocked means the region requires a lock of a store whose newest copy shows none in force.
+	ReasonCopyUnlocked = "CopyUnlocked"
+	// ReasonLockOutlivesPeriod means a copy is locked beyond its period: nobody can delete it when it is due.
+	ReasonLockOutlivesPeriod = "LockOutlivesPeriod"
+	// ReasonRestorableUnproven means no store's newest backup was shown to be restorable.
+	ReasonRestorableUnproven = "RestorableUnproven"
 	// ReasonNoticeDiffers means the site publishes another notice than the plan in force gives.
 	ReasonNoticeDiffers = "NoticeDiffers"
 	// ReasonNoticeRolling means the plan has just changed and the site has not taken it up yet.

@@ -305,6 +305,10 @@ type BackupStore struct {
 	AdminSecretRef SecretReference `json:"adminSecretRef"`
 	// IdentityProvider says how identities per tenant are made.
 	IdentityProvider IdentityProvider `json:"identityProvider"`
+	// ObjectLock says what is claimed of the store's copies. Copies are locked wherever the bucket can; with Required,
+	// BackupsCurrent is True only while the newest copy was seen locked and was shown to be restorable.
+	// +optional
+	ObjectLock ObjectLock `json:"objectLock,omitempty"`
 	// Processor that runs the store.
 	Processor Processor `json:"processor"`
 	// EndpointCIDRs the store is reached at.
@@ -313,6 +317,14 @@ type BackupStore struct {
 	// +kubebuilder:validation:MaxItems=16
 	EndpointCIDRs []CIDR `json:"endpointCIDRs"`
 }
+
+// ObjectLock is what a region claims of the locks of a store's copies.
+//
+// +kubebuilder:validation:Enum=Required
+type ObjectLock string
+
+// ObjectLockRequired means that a newest copy without a lock in mode COMPLIANCE breaks the claim.
+const ObjectLockRequired ObjectLock = "Required"
 
 // MailRelay takes mail to citizens over SMTP with STARTTLS.
 type MailRelay struct {

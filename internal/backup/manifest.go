@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/termintreu/termintreu/api/v1alpha1"
 )
 
 // manifestFormat is how every backup is made.
@@ -31,6 +33,15 @@ type Manifest struct {
 	Owners     []string `json:"owners,omitempty"`
 	// Tables whose rows pg_restore found in the backup when it was read back.
 	Tables int `json:"tables,omitempty"`
+	// Shown tells how that was found; backups of releases that did not say have none.
+	Shown *Shown `json:"shown,omitempty"`
+}
+
+// Shown is how a backup was shown to be restorable: what was done, when, and with the copy of which store.
+type Shown struct {
+	Proof v1alpha1.RestoreProof `json:"proof"`
+	At    time.Time             `json:"at"`
+	Store string                `json:"store"`
 }
 
 // FirstSchemaVersion is that of backups whose manifest does not say.

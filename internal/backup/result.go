@@ -36,7 +36,9 @@ type Result struct {
 	Extensions []string `json:"extensions,omitempty"`
 	Owners     []string `json:"owners,omitempty"`
 	// Tables whose rows pg_restore found in the backup, decrypted as it was read back from a store.
-	Tables int           `json:"tables,omitempty"`
+	Tables int `json:"tables,omitempty"`
+	// Shown tells how that was found.
+	Shown  *Shown        `json:"shown,omitempty"`
 	Stores []StoreResult `json:"stores"`
 	// Error says in a sentence why no backup was taken.
 	Error string `json:"error,omitempty"`

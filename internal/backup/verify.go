@@ -11,7 +11,9 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"time"
 
+	"github.com/termintreu/termintreu/api/v1alpha1"
 	"github.com/termintreu/termintreu/internal/objectstore"
 )
 
@@ -42,6 +44,7 @@ func (j *job) verifyAll(ctx context.Context, p *proof) error {
 		return proofErr
 	}
 	j.result.Tables = p.tables
+	j.result.Shown = &Shown{Proof: v1alpha1.RestoreProofListed, At: j.Now().UTC().Truncate(time.Second), Store: shown.Name}
 	j.each(func(t *target) {
 		if t.err == nil {
 			t.err = describe(ctx, t, j.manifest())
@@ -119,7 +122,7 @@ func (j *job) manifest() Manifest {
 		Format: manifestFormat, DataID: j.result.DataID, SnapshotStart: *j.result.SnapshotStart,
 		Size: j.result.Size, SHA256: j.result.SHA256,
 		ServerVersion: j.result.ServerVersion, ClientVersion: j.result.ClientVersion, SchemaVersion: j.schemaVersion,
-		Extensions: j.result.Extensions, Owners: j.result.Owners, Tables: j.result.Tables,
+		Extensions: j.result.Extensions, Owners: j.result.Owners, Tables: j.result.Tables, Shown: j.result.Shown,
 	}
 }
 

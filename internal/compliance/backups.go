@@ -40,6 +40,7 @@ func backups(p *plan.Plan, e *Evidence, clock Clock) Finding {
 	for _, name := range measured {
 		judgeCopies(p, name, e.Stores[name], copies, &f)
 	}
+	unmeasured = append(unmeasured, judgeKept(p, measured, e, &f, clock)...)
 	f.conclude(p, copies, unmeasured)
 	return f
 }

@@ -105,6 +105,27 @@ type Store struct {
 	Backups []time.Time
 	// OldestVersion is the snapshot start of the oldest version, readable or not.
 	OldestVersion *time.Time
+	// Newest is what a closer look at the newest backup showed.
+	Newest Sample[Copy]
+}
+
+// Copy is one backup at one store, looked at by itself.
+type Copy struct {
+	// Snapshot start of the backup.
+	Snapshot time.Time
+	// LockMode as the store names it, COMPLIANCE or GOVERNANCE; empty when it shows no lock.
+	LockMode    string
+	LockedUntil time.Time
+	// Shown is what the manifest says of the backup being restorable; nil when it says nothing.
+	Shown *Shown
+}
+
+// Shown is how, when and at which store a backup was shown to be restorable.
+type Shown struct {
+	Proof  v1alpha1.RestoreProof
+	At     time.Time
+	Store  string
+	Tables int
 }
 
 // Finding is one verdict.

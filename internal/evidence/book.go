@@ -289,5 +289,14 @@ func storeDiffers(a, b compliance.Store) bool {
 			return true
 		}
 	}
+	if copyDiffers(a.Newest, b.Newest) {
+		return true
+	}
 	return a.OldestVersion != nil && !a.OldestVersion.Equal(*b.OldestVersion)
+}
+
+func copyDiffers(a, b compliance.Sample[compliance.Copy]) bool {
+	return (a.Err == nil) != (b.Err == nil) || a.At.IsZero() != b.At.IsZero() || !a.Value.Snapshot.Equal(b.Value.Snapshot) ||
+		a.Value.LockMode != b.Value.LockMode || !a.Value.LockedUntil.Equal(b.Value.LockedUntil) ||
+		(a.Value.Shown == nil) != (b.Value.Shown == nil)
 }

@@ -20,6 +20,9 @@ type Info struct {
 	// Size in bytes.
 	Size int64
 	Lock Lock
+	// LockMode and LockedUntil are what the store shows, whatever the mode; empty when it shows no lock.
+	LockMode    string
+	LockedUntil time.Time
 }
 
 // Object is the content of one version.
@@ -61,7 +64,8 @@ func (c *Client) Stat(ctx context.Context, key, versionID string) (Info, error) 
 	}
 	return Info{
 		VersionID: aws.ToString(output.VersionId), Size: aws.ToInt64(output.ContentLength),
-		Lock: lockOf(output.ObjectLockMode, output.ObjectLockRetainUntilDate),
+		Lock:     lockOf(output.ObjectLockMode, output.ObjectLockRetainUntilDate),
+		LockMode: string(output.ObjectLockMode), LockedUntil: aws.ToTime(output.ObjectLockRetainUntilDate),
 	}, nil
 }
 

@@ -12,6 +12,7 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/termintreu/termintreu/api/v1alpha1"
 	"github.com/termintreu/termintreu/internal/backup"
@@ -75,6 +76,37 @@ var _ = Describe("Backups", func() {
 		stores[0].Restart(GinkgoTB())
 		w.copyBackup(ctx, tenant, *result.SnapshotStart, stores[1].Name, stores[0].Name)
 		eventually(ctx, tenant, v1alpha1.ConditionBackupsCurrent, metav1.ConditionTrue)
+	})
+
+	// Invariant 3: what the region requires of locks is judged by what each store shows of its newest copy.
+	It("are False without the lock the region requires, True once every store shows it, and the status tells what was seen", func(ctx SpecContext) {
+		w := newWorld(ctx, func(region *v1alpha1.DataRegion, _ *v1alpha1.RetentionPolicy) {
+			for i := range region.Spec.BackupStores {
+				region.Spec.BackupStores[i].ObjectLock = v1alpha1.ObjectLockRequired
+			}
+		})
+		startOperator()
+		tenant := w.create(ctx, "site")
+		// An hour is more than clocks may differ, so that run asks for no lock.
+		w.backUp(ctx, tenant, time.Hour)
+		claim := eventually(ctx, tenant, v1alpha1.ConditionBackupsCurrent, metav1.ConditionFalse, saying("store "+stores[0].Name), saying("shows no lock"))
+		Expect(claim.Reason).To(Equal(v1alpha1.ReasonCopyUnlocked))
+
+		result := w.backUp(ctx, tenant, 0)
+		eventually(ctx, tenant, v1alpha1.ConditionBackupsCurrent, metav1.ConditionTrue)
+		live := &v1alpha1.BookingTenant{}
+		Expect(admin.Get(ctx, client.ObjectKeyFromObject(tenant), live)).To(Succeed())
+		for i, store := range live.Status.Backup.Stores {
+			Expect(store.Lock).To(Equal(v1alpha1.LockModeCompliance), store.Name)
+			Expect(store.LockedUntil.Time).To(BeTemporally("==", *result.Stores[i].LockedUntil), store.Name)
+			Expect(store.LockReadAt).NotTo(BeNil(), store.Name)
+		}
+		restorable := live.Status.Backup.LastRestorable
+		Expect(restorable).NotTo(BeNil())
+		Expect(restorable.Snapshot.Time).To(BeTemporally("==", *result.SnapshotStart))
+		Expect(restorable.Shown).To(Equal(v1alpha1.RestoreProofListed))
+		Expect(restorable.Store).To(Equal(result.Shown.Store))
+		Expect(int(restorable.Tables)).To(Equal(result.Tables))
 	})
 
 	It("do not keep a site from coming up while a store is down", func(ctx SpecContext) {

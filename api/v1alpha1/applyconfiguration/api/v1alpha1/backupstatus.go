@@ -17,6 +17,8 @@ type BackupStatusApplyConfiguration struct {
 	Last *v1.Time `json:"last,omitempty"`
 	// Oldest is the snapshot start of the oldest version at any store.
 	Oldest *v1.Time `json:"oldest,omitempty"`
+	// LastRestorable is the newest backup that was shown to be restorable.
+	LastRestorable *RestorableEvidenceApplyConfiguration `json:"lastRestorable,omitempty"`
 	// Stores as last listed.
 	Stores []BackupStoreEvidenceApplyConfiguration `json:"stores,omitempty"`
 }
@@ -40,6 +42,14 @@ func (b *BackupStatusApplyConfiguration) WithLast(value v1.Time) *BackupStatusAp
 // If called multiple times, the Oldest field is set to the value of the last call.
 func (b *BackupStatusApplyConfiguration) WithOldest(value v1.Time) *BackupStatusApplyConfiguration {
 	b.Oldest = &value
+	return b
+}
+
+// WithLastRestorable sets the LastRestorable field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the LastRestorable field is set to the value of the last call.
+func (b *BackupStatusApplyConfiguration) WithLastRestorable(value *RestorableEvidenceApplyConfiguration) *BackupStatusApplyConfiguration {
+	b.LastRestorable = value
 	return b
 }
 

@@ -28,6 +28,9 @@ type BackupStoreApplyConfiguration struct {
 	AdminSecretRef *SecretReferenceApplyConfiguration `json:"adminSecretRef,omitempty"`
 	// IdentityProvider says how identities per tenant are made.
 	IdentityProvider *apiv1alpha1.IdentityProvider `json:"identityProvider,omitempty"`
+	// ObjectLock says what is claimed of the store's copies. Copies are locked wherever the bucket can; with Required,
+	// BackupsCurrent is True only while the newest copy was seen locked and was shown to be restorable.
+	ObjectLock *apiv1alpha1.ObjectLock `json:"objectLock,omitempty"`
 	// Processor that runs the store.
 	Processor *ProcessorApplyConfiguration `json:"processor,omitempty"`
 	// EndpointCIDRs the store is reached at.
@@ -93,6 +96,14 @@ func (b *BackupStoreApplyConfiguration) WithAdminSecretRef(value *SecretReferenc
 // If called multiple times, the IdentityProvider field is set to the value of the last call.
 func (b *BackupStoreApplyConfiguration) WithIdentityProvider(value apiv1alpha1.IdentityProvider) *BackupStoreApplyConfiguration {
 	b.IdentityProvider = &value
+	return b
+}
+
+// WithObjectLock sets the ObjectLock field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ObjectLock field is set to the value of the last call.
+func (b *BackupStoreApplyConfiguration) WithObjectLock(value apiv1alpha1.ObjectLock) *BackupStoreApplyConfiguration {
+	b.ObjectLock = &value
 	return b
 }
 

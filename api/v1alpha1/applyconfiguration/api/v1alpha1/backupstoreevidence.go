@@ -5,6 +5,7 @@
 package v1alpha1
 
 import (
+	apiv1alpha1 "github.com/termintreu/termintreu/api/v1alpha1"
 	v1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -23,6 +24,12 @@ type BackupStoreEvidenceApplyConfiguration struct {
 	Oldest *v1.Time `json:"oldest,omitempty"`
 	// Backups that can be read at the store.
 	Backups *int32 `json:"backups,omitempty"`
+	// Lock the store shows on its newest backup; absent while it was not read.
+	Lock *apiv1alpha1.LockMode `json:"lock,omitempty"`
+	// LockedUntil is when that lock ends.
+	LockedUntil *v1.Time `json:"lockedUntil,omitempty"`
+	// LockReadAt is when the lock was read.
+	LockReadAt *v1.Time `json:"lockReadAt,omitempty"`
 }
 
 // BackupStoreEvidenceApplyConfiguration constructs a declarative configuration of the BackupStoreEvidence type for use with
@@ -68,5 +75,29 @@ func (b *BackupStoreEvidenceApplyConfiguration) WithOldest(value v1.Time) *Backu
 // If called multiple times, the Backups field is set to the value of the last call.
 func (b *BackupStoreEvidenceApplyConfiguration) WithBackups(value int32) *BackupStoreEvidenceApplyConfiguration {
 	b.Backups = &value
+	return b
+}
+
+// WithLock sets the Lock field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Lock field is set to the value of the last call.
+func (b *BackupStoreEvidenceApplyConfiguration) WithLock(value apiv1alpha1.LockMode) *BackupStoreEvidenceApplyConfiguration {
+	b.Lock = &value
+	return b
+}
+
+// WithLockedUntil sets the LockedUntil field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the LockedUntil field is set to the value of the last call.
+func (b *BackupStoreEvidenceApplyConfiguration) WithLockedUntil(value v1.Time) *BackupStoreEvidenceApplyConfiguration {
+	b.LockedUntil = &value
+	return b
+}
+
+// WithLockReadAt sets the LockReadAt field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the LockReadAt field is set to the value of the last call.
+func (b *BackupStoreEvidenceApplyConfiguration) WithLockReadAt(value v1.Time) *BackupStoreEvidenceApplyConfiguration {
+	b.LockReadAt = &value
 	return b
 }
