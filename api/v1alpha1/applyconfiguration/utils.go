@@ -126,6 +126,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.RemainingBackupsApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ResidencyStatus"):
 		return &apiv1alpha1.ResidencyStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("RestorableEvidence"):
+		return &apiv1alpha1.RestorableEvidenceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("RestoreResult"):
 		return &apiv1alpha1.RestoreResultApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("RetainedData"):

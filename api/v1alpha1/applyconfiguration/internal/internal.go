@@ -101,6 +101,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: last
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: lastRestorable
+      type:
+        namedType: com.github.termintreu.termintreu.api.v1alpha1.RestorableEvidence
     - name: oldest
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
@@ -139,6 +142,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: name
       type:
         scalar: string
+    - name: objectLock
+      type:
+        namedType: com.github.termintreu.termintreu.api.v1alpha1.ObjectLock
     - name: processor
       type:
         namedType: com.github.termintreu.termintreu.api.v1alpha1.Processor
@@ -152,6 +158,15 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: backups
       type:
         scalar: numeric
+    - name: lock
+      type:
+        namedType: com.github.termintreu.termintreu.api.v1alpha1.LockMode
+    - name: lockReadAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: lockedUntil
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
     - name: measuredAt
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
@@ -854,6 +869,8 @@ var schemaYAML = typed.YAMLObject(`types:
   map:
     elementType:
       scalar: string
+- name: com.github.termintreu.termintreu.api.v1alpha1.LockMode
+  scalar: string
 - name: com.github.termintreu.termintreu.api.v1alpha1.Logo
   map:
     fields:
@@ -930,6 +947,8 @@ var schemaYAML = typed.YAMLObject(`types:
           elementType:
             scalar: string
           elementRelationship: associative
+- name: com.github.termintreu.termintreu.api.v1alpha1.ObjectLock
+  scalar: string
 - name: com.github.termintreu.termintreu.api.v1alpha1.ObjectReference
   map:
     fields:
@@ -1233,6 +1252,26 @@ var schemaYAML = typed.YAMLObject(`types:
           elementType:
             scalar: string
           elementRelationship: associative
+- name: com.github.termintreu.termintreu.api.v1alpha1.RestorableEvidence
+  map:
+    fields:
+    - name: shown
+      type:
+        namedType: com.github.termintreu.termintreu.api.v1alpha1.RestoreProof
+    - name: shownAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: snapshot
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: store
+      type:
+        scalar: string
+    - name: tables
+      type:
+        scalar: numeric
+- name: com.github.termintreu.termintreu.api.v1alpha1.RestoreProof
+  scalar: string
 - name: com.github.termintreu.termintreu.api.v1alpha1.RestoreResult
   map:
     fields:
