@@ -58,11 +58,11 @@ func TestAStoreThatLiesIsFoundOutAndTheOthersAreGood(t *testing.T) {
 			copy: backup.CopyMissing, error: objectstore.ClassNotFound,
 		},
 		"truncates": {
-			fault: s3test.Fault{Change: changeContent(func(raw []byte) []byte { return raw[:len(raw)-1] })},
+			fault: s3test.Fault{Change: changeContent(func(raw []byte) []byte { return raw[:len(raw)-1] })}, //nolint:bodyclose // changeContent closes it
 			copy:  backup.CopyMissing, error: objectstore.ClassCorrupt,
 		},
 		"flips a bit": {
-			fault: s3test.Fault{Change: changeContent(func(raw []byte) []byte { raw[len(raw)/2] ^= 1; return raw })},
+			fault: s3test.Fault{Change: changeContent(func(raw []byte) []byte { raw[len(raw)/2] ^= 1; return raw })}, //nolint:bodyclose // changeContent closes it
 			copy:  backup.CopyMissing, error: objectstore.ClassCorrupt,
 		},
 		"ignores the lock": {

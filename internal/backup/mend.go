@@ -22,7 +22,7 @@ var errNoGoodCopy = errors.New("no other store has a good copy of it")
 func (j *job) mend(ctx context.Context) error {
 	e, err := j.expiry()
 	if err != nil {
-		return nil // expire has said so
+		return nil //nolint:nilerr // expire has said so
 	}
 	j.each(func(t *target) {
 		if t.err == nil {

@@ -20,8 +20,9 @@ import (
 const (
 	// ComponentRestore restores into quarantine, in the platform namespace.
 	ComponentRestore Component = "restore"
-	// AnnotationRestore is the UID of the TenantRestore a job works for, AnnotationRestoreName its name.
-	AnnotationRestore     = "booking.termintreu.dev/restore-uid"
+	// AnnotationRestore is the UID of the TenantRestore a job works for.
+	AnnotationRestore = "booking.termintreu.dev/restore-uid"
+	// AnnotationRestoreName is that TenantRestore's name.
 	AnnotationRestoreName = "booking.termintreu.dev/restore-name"
 
 	volumeIdentity = "identity"
