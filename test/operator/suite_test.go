@@ -36,7 +36,7 @@ const (
 	// system is the operator's namespace, as config/default names it.
 	system = "termintreu-system"
 	// patience is generous, since the machine of a test is shared; nothing waits that long unless it is broken.
-	patience = 25 * time.Second
+	patience = 2 * time.Minute
 )
 
 var (
