@@ -37,7 +37,11 @@ const secretName = "Vreni Geheimnis" // a citizen's name, which may appear nowhe
 
 func newTenant(t *testing.T, stores []*s3test.Store, rows int) *tenant {
 	t.Helper()
-	server := pgtest.Start(t)
+	return newTenantAt(t, pgtest.Start(t), stores, rows)
+}
+
+func newTenantAt(t *testing.T, server *pgtest.Server, stores []*s3test.Store, rows int) *tenant {
+	t.Helper()
 	schema := "t" + strings.ToLower(rand.Text()[:15])
 	password := rand.Text() + `:\ '"` // whatever a password file must escape
 	db := server.Superuser(t, server.Database)

@@ -70,7 +70,9 @@ func (t *target) askForLock(able bool, start time.Time, e expiry) {
 }
 
 // seeLock holds what the store shows against what was asked for: a header that was accepted is no evidence.
+// What was seen of a copy that was written again since counts no longer.
 func (t *target) seeLock(shown objectstore.Lock) {
+	t.ignored, t.LockedUntil = nil, nil
 	if !shown.Until.IsZero() {
 		until := shown.Until.UTC()
 		t.LockedUntil = &until

@@ -77,25 +77,15 @@ func TestMemoryStaysWithinItsBudgetWhateverTheSize(t *testing.T) {
 }
 
 // peakOf gives the peak memory of a process that backs up size bytes, which no compression makes smaller, in KiB.
-func peakOf(t *testing.T, size int64) (peak int64) {
+func peakOf(t *testing.T, size int64) int64 {
 	t.Helper()
 	tn := newTenant(t, s3test.Start(t, 3), 1)
 	tn.dumping(t, fmt.Sprintf("head -c %d /dev/urandom\n", size))
-	input, err := json.Marshal(childInput{
-		tn.options.Settings, tn.options.Credentials, tn.options.Scratch, tn.options.PGDump, tn.options.PGRestore, tn.pair().Writer,
-	})
-	must(t, err)
-	executable, err := os.Executable()
-	must(t, err)
-	command := exec.CommandContext(t.Context(), executable)
-	command.Env = append(os.Environ(), childVariable+"=1")
-	command.Stdin = bytes.NewReader(input)
-	var output bytes.Buffer
-	command.Stdout, command.Stderr = &output, &output
+	command, output := tn.process(t)
 	must(t, command.Start())
 	ended := make(chan error, 1)
 	go func() { ended <- command.Wait() }()
-	peak, err = watch(t, command.Process.Pid, ended)
+	peak, err := watch(t, command.Process.Pid, ended)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, output.Bytes())
 	}
@@ -105,6 +95,23 @@ func peakOf(t *testing.T, size int64) (peak int64) {
 		}
 	}
 	return peak
+}
+
+// process is one that takes a backup and ends.
+func (tn *tenant) process(t *testing.T) (command *exec.Cmd, output *bytes.Buffer) {
+	t.Helper()
+	input, err := json.Marshal(childInput{
+		tn.options.Settings, tn.options.Credentials, tn.options.Scratch, tn.options.PGDump, tn.options.PGRestore, tn.pair().Writer,
+	})
+	must(t, err)
+	executable, err := os.Executable()
+	must(t, err)
+	command = exec.CommandContext(t.Context(), executable)
+	command.Env = append(os.Environ(), childVariable+"=1")
+	command.Stdin = bytes.NewReader(input)
+	output = &bytes.Buffer{}
+	command.Stdout, command.Stderr = output, output
+	return command, output
 }
 
 // watch gives the greatest anonymous memory a process had until it ended. File pages do not count: they are mostly

@@ -126,14 +126,36 @@ func (j *job) manifest() Manifest {
 	}
 }
 
-// describe writes the manifest, last of all: who finds one finds a verified copy.
+// errSuperseded: two jobs that begin in the same second write the same keys, and a manifest of one beside a copy of the
+// other would describe neither.
+var errSuperseded = errors.New("another job that began in the same second has written over the copy")
+
+// describe writes the manifest, last of all: who finds one finds a verified copy. Whoever writes one last looks last, so
+// that of two jobs one at least sees that its copy is not the current one.
 func describe(ctx context.Context, t *target, m Manifest) error {
 	raw, err := json.Marshal(m)
 	if err != nil {
 		return fmt.Errorf("writing the manifest: %w", err)
 	}
-	_, err = t.client.PutLocked(ctx, t.manifestKey(m.SnapshotStart), raw, t.lock)
-	return err
+	if err := t.isCurrent(ctx, m); err != nil {
+		return err
+	}
+	if _, err = t.client.PutLocked(ctx, t.manifestKey(m.SnapshotStart), raw, t.lock); err != nil {
+		return err
+	}
+	return t.isCurrent(ctx, m)
+}
+
+// isCurrent tells whether the version that was verified is what a reader of the key meets.
+func (t *target) isCurrent(ctx context.Context, m Manifest) error {
+	info, err := t.client.Stat(ctx, t.dumpKey(m.SnapshotStart), "")
+	if err != nil {
+		return err
+	}
+	if info.VersionID != t.VersionID || info.Size != m.Size {
+		return fmt.Errorf("store %s: %s: %w", t.Name, t.dumpKey(m.SnapshotStart), errSuperseded)
+	}
+	return nil
 }
 
 // repairAll gives every store that lacks its copy one more chance, from another store's good copy; one store after the
@@ -144,8 +166,11 @@ func (j *job) repairAll(ctx context.Context) {
 			continue
 		}
 		source := j.good()
+		if errors.Is(t.err, errSuperseded) {
+			source = t // its own version is still there, beneath the other
+		}
 		if source == nil {
-			return
+			continue
 		}
 		first := t.err
 		t.Error = objectstore.ClassOf(first)

@@ -151,6 +151,9 @@ func (s *Server) superuser(ctx context.Context, database string) (*pgx.Conn, err
 	return pgx.ConnectConfig(ctx, config)
 }
 
+// Answers gives the error of a login, nil when the server lets somebody in: it may be recovering from a crash.
+func (s *Server) Answers(ctx context.Context) error { return s.superuserExec(ctx, "SELECT 1") }
+
 func (s *Server) createDatabase(ctx context.Context, name string) error {
 	return s.superuserExec(ctx, "CREATE DATABASE "+pgx.Identifier{name}.Sanitize()+" OWNER "+adminUser)
 }
