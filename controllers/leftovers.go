@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -52,10 +53,11 @@ func (l *Leftovers) Sweep(ctx context.Context) {
 }
 
 func (l *Leftovers) sweep(ctx context.Context, region *v1alpha1.DataRegion) error {
-	alive, err := l.claimed(ctx)
+	claimed, err := l.claimed(ctx)
 	if err != nil {
 		return err
 	}
+	alive := maps.Clone(claimed)
 	for i := range region.Spec.DatabaseServers {
 		server := &region.Spec.DatabaseServers[i]
 		for _, database := range server.Databases {
@@ -66,7 +68,8 @@ func (l *Leftovers) sweep(ctx context.Context, region *v1alpha1.DataRegion) erro
 			}
 			for dataID, record := range audit.Records {
 				alive[dataID] = true
-				if record.RetainedUntil == nil || l.Now().Before(*record.RetainedUntil) {
+				// A tenant that is still there is offboarded by its own reconciler, which waits for the export.
+				if claimed[dataID] || record.RetainedUntil == nil || l.Now().Before(*record.RetainedUntil) {
 					continue
 				}
 				if err := l.drop(ctx, region, server, database, dataID); err != nil {
@@ -127,6 +130,7 @@ func (l *Leftovers) drop(ctx context.Context, region *v1alpha1.DataRegion, serve
 		Tenant: v1alpha1.TenantIdentity{Namespace: registered.Namespace, Name: registered.Name, UID: registered.UID},
 		DataID: dataID, Region: region.Name, Server: server.Name, Database: database, ContractEnd: timeOf(*registered.RetainedSince),
 	}
+	spec.Export = lastExport(ctx, l.Stores, region, dataID)
 	if err := count(ctx, admin, &spec, l.Now()); err != nil {
 		return err
 	}

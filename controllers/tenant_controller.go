@@ -61,6 +61,9 @@ func (r *TenantReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctr
 	if r.unmeasured(s) {
 		return ctrl.Result{RequeueAfter: firstLook}, nil
 	}
+	if s.left() {
+		return r.offboard(ctx, s)
+	}
 	if s.plan, err = r.prepare(ctx, s); err == nil && s.plan != nil {
 		err = r.apply(ctx, s)
 	}
@@ -190,5 +193,9 @@ func (r *TenantReconciler) renewal(s *scope) time.Duration {
 		return lookAgain
 	}
 	midnight := s.now.UTC().Truncate(24 * time.Hour).Add(24 * time.Hour).Sub(s.now)
-	return min(r.MaxEvidenceAge/2, midnight+time.Second)
+	again := min(r.MaxEvidenceAge/2, midnight+time.Second)
+	if o := s.tenant.Spec.Offboarding; o != nil {
+		again = min(again, max(o.ContractEnd.Sub(s.now), 0)+time.Second)
+	}
+	return again
 }

@@ -83,6 +83,11 @@ func (r *TenantReconciler) end(ctx context.Context, s *scope) error {
 // period of category TenantData.
 func (r *TenantReconciler) retainData(ctx context.Context, s *scope) error {
 	until := s.tenant.DeletionTimestamp.Add(tenantDataPeriod(s.input.Policy))
+	if o := s.tenant.Status.Offboarding; o != nil && o.Certificate != "" {
+		return nil // the data is gone; expiry takes what stores still hold
+	} else if o != nil && o.Until != nil {
+		until = o.Until.Time
+	}
 	server, err := r.serverOf(s)
 	if err != nil {
 		return err
@@ -94,7 +99,7 @@ func (r *TenantReconciler) retainData(ctx context.Context, s *scope) error {
 	if err := admin.Retain(ctx, s.input.Placement.Schema, until); err != nil {
 		return fmt.Errorf("retaining schema %s: %w", s.input.Placement.Schema, err)
 	}
-	if s.input.Policy != nil {
+	if s.input.Policy != nil && (s.tenant.Status.Offboarding == nil || s.tenant.Status.Offboarding.Export == nil) {
 		if err := r.retainObjects(ctx, s); err != nil {
 			return err
 		}
@@ -122,26 +127,9 @@ func (r *TenantReconciler) retainObjects(ctx context.Context, s *scope) error {
 func (r *TenantReconciler) deleteData(ctx context.Context, s *scope) error {
 	dataID, region := s.input.Placement.Schema, s.input.Region
 	period := backupPeriod(ctx, r.Client, region, dataID)
-	cert, err := r.beginCertificate(ctx, s)
+	cert, err := r.dropData(ctx, s)
 	if err != nil {
 		return err
-	}
-	for _, component := range []resources.Component{resources.ComponentRetention, resources.ComponentBackup} {
-		which := client.MatchingLabels{resources.LabelDataID: dataID, resources.LabelComponent: string(component)}
-		if err := deleteJobs(ctx, r.Client, region.Spec.PlatformNamespace, which); err != nil {
-			return err
-		}
-	}
-	server, err := r.serverOf(s)
-	if err != nil {
-		return err
-	}
-	admin, err := r.Databases.Admin(ctx, region, server, s.input.Placement.Name)
-	if err != nil {
-		return err
-	}
-	if err := admin.Drop(ctx, dataID); err != nil {
-		return fmt.Errorf("dropping schema %s: %w", dataID, err)
 	}
 	var locked time.Time
 	for i := range region.Spec.BackupStores {
@@ -168,6 +156,33 @@ func (r *TenantReconciler) deleteData(ctx context.Context, s *scope) error {
 	return nil
 }
 
+// dropData counts, then drops schema and roles, which verifies that they are absent.
+func (r *TenantReconciler) dropData(ctx context.Context, s *scope) (*v1alpha1.DeletionCertificate, error) {
+	dataID, region := s.input.Placement.Schema, s.input.Region
+	cert, err := r.beginCertificate(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	for _, component := range []resources.Component{resources.ComponentRetention, resources.ComponentBackup, resources.ComponentExport} {
+		which := client.MatchingLabels{resources.LabelDataID: dataID, resources.LabelComponent: string(component)}
+		if err := deleteJobs(ctx, r.Client, region.Spec.PlatformNamespace, which); err != nil {
+			return nil, err
+		}
+	}
+	server, err := r.serverOf(s)
+	if err != nil {
+		return nil, err
+	}
+	admin, err := r.Databases.Admin(ctx, region, server, s.input.Placement.Name)
+	if err != nil {
+		return nil, err
+	}
+	if err := admin.Drop(ctx, dataID); err != nil {
+		return nil, fmt.Errorf("dropping schema %s: %w", dataID, err)
+	}
+	return cert, nil
+}
+
 // beginCertificate writes down what is about to be deleted.
 func (r *TenantReconciler) beginCertificate(ctx context.Context, s *scope) (*v1alpha1.DeletionCertificate, error) {
 	server, err := r.serverOf(s)
@@ -185,6 +200,12 @@ func (r *TenantReconciler) beginCertificate(ctx context.Context, s *scope) (*v1a
 	}
 	if s.tenant.DeletionTimestamp != nil {
 		spec.ContractEnd = s.tenant.DeletionTimestamp
+	}
+	if s.left() {
+		spec.ContractEnd = &s.tenant.Spec.Offboarding.ContractEnd
+	}
+	if o := s.tenant.Status.Offboarding; o != nil {
+		spec.Export = o.Export
 	}
 	for i := range s.tenant.Spec.Controllers {
 		spec.Controllers = append(spec.Controllers, s.tenant.Spec.Controllers[i].Name)

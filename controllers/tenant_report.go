@@ -29,6 +29,7 @@ func (r *TenantReconciler) report(ctx context.Context, s *scope) error {
 		s.known = r.knownIncidents(s)
 		reportParts(s)
 		reportRecoveryKey(s)
+		reportContractEnd(s)
 		reportVerdicts(s)
 		reportEvidence(s)
 	}

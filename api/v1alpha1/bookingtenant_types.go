@@ -59,6 +59,9 @@ type BookingTenantSpec struct {
 	// +optional
 	// +kubebuilder:default=Retain
 	DeletionPolicy DeletionPolicy `json:"deletionPolicy,omitempty"`
+	// Offboarding ends the contract. It can be taken back or changed until the contract has ended.
+	// +optional
+	Offboarding *Offboarding `json:"offboarding,omitempty"`
 	// Paused stops the operator from changing anything for this tenant. Purge and backup go on; verdicts are not
 	// renewed and so become Unknown.
 	// +optional
@@ -509,6 +512,9 @@ type BookingTenantStatus struct {
 	// RecoveryKey is when its holder last answered the challenge of a restore.
 	// +optional
 	RecoveryKey *RecoveryKeyStatus `json:"recoveryKey,omitempty"`
+	// Offboarding is how far the end of the contract has come; absent before it has ended.
+	// +optional
+	Offboarding *OffboardingStatus `json:"offboarding,omitempty"`
 }
 
 // RecoveryKeyStatus is the proof that somebody outside the cluster can open the tenant's backups.
@@ -802,6 +808,7 @@ type BackupStoreEvidence struct {
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:shortName=bt,categories=termintreu
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 40",message="keep the name of a BookingTenant to 40 characters: names of its jobs are made from it"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.status) || !has(oldSelf.status.offboarding) || has(self.spec.offboarding) && self.spec.offboarding == oldSelf.spec.offboarding",message="the contract has ended: spec.offboarding can no longer be changed or taken back; go on in a new tenant"
 // +kubebuilder:printcolumn:name="Region",type=string,JSONPath=`.spec.regionRef.name`
 // +kubebuilder:printcolumn:name="Policy",type=string,JSONPath=`.spec.retentionPolicyRef.name`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`

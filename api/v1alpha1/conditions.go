@@ -6,7 +6,8 @@ package v1alpha1
 // are present only while True.
 const (
 	// ConditionReady is True when the tenant's objects are in place and its site answers; it says nothing of
-	// compliance, so that a site is not taken down by a late purge.
+	// compliance, so that a site is not taken down by a late purge. Once the contract has ended, it is True when the
+	// export lies at every store.
 	ConditionReady = "Ready"
 	// ConditionReconciling is True while the operator works towards the spec.
 	ConditionReconciling = "Reconciling"
@@ -38,6 +39,9 @@ const (
 	// ConditionNoticeConsistent is the verdict over the privacy notice the site publishes; absent where the operator
 	// does not read notices.
 	ConditionNoticeConsistent = "NoticeConsistent"
+	// ConditionOffboarded is True when the contract has ended, the data is deleted and its certificate issued; absent
+	// without spec.offboarding.
+	ConditionOffboarded = "Offboarded"
 	// ConditionIssued of a DeletionCertificate is True when the deletion was verified and signed.
 	ConditionIssued = "Issued"
 	// ConditionComplete of a DeletionCertificate is True when no store holds a backup or an export any longer.
@@ -110,6 +114,22 @@ const (
 	ReasonTenantNotFound = "TenantNotFound"
 	// ReasonInvalidSpec means a DataRegion or RetentionPolicy contradicts itself.
 	ReasonInvalidSpec = "InvalidSpec"
+)
+
+// Reasons of Offboarded.
+const (
+	// ReasonContractEnds means the site takes no bookings any more, and the contract has not ended yet.
+	ReasonContractEnds = "ContractEnds"
+	// ReasonExporting means the site has stopped and the export is being written to the stores.
+	ReasonExporting = "Exporting"
+	// ReasonExportFailed means the export is not at every store; the data is kept and the export tried again.
+	ReasonExportFailed = "ExportFailed"
+	// ReasonExported means the export lies at every store, and the data waits for the end of the period of TenantData.
+	ReasonExported = "Exported"
+	// ReasonCertified means the data is deleted and the certificate issued.
+	ReasonCertified = "Certified"
+	// ReasonNoData means the tenant has no data in its region.
+	ReasonNoData = "NoData"
 )
 
 // Reasons of Issued and Complete.

@@ -32,6 +32,9 @@ type DeletionCertificateSpec struct {
 	// ContractEnd is when the contract ended.
 	// +optional
 	ContractEnd *metav1.Time `json:"contractEnd,omitempty"`
+	// Export that was made for the authority, as its Job read it back.
+	// +optional
+	Export *ExportRecord `json:"export,omitempty"`
 	// CountedAt is when the records were counted; absent when nobody could count them.
 	// +optional
 	CountedAt *metav1.Time `json:"countedAt,omitempty"`

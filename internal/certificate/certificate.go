@@ -68,6 +68,12 @@ func Deletion(name string, spec *v1alpha1.DeletionCertificateSpec, status *v1alp
 	t.line("contract-end", "%s", when(spec.ContractEnd))
 	t.line("schema", "%s of database %s on server %s, with its roles", spec.DataID, spec.Database, spec.Server)
 	t.line("read-back-absent", "%s", when(status.DeletedAt))
+	if e := spec.Export; e != nil {
+		for _, o := range e.Objects {
+			t.line("export", "%s, %d bytes, SHA-256 %s", o.Key, o.Size, o.SHA256)
+		}
+		t.line("exported", "%d records, begun %s, to stores %s", e.Records, when(&e.At), strings.Join(e.Stores, " "))
+	}
 	t.line("counted", "%s", when(spec.CountedAt))
 	for _, r := range spec.Records {
 		t.line("deleted", "%d records of %s", r.Count, r.Category)

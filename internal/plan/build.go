@@ -25,6 +25,8 @@ type Input struct {
 	NamespaceLabels map[string]string
 	// Restoring tells that a backup is being brought back, so that the site says so instead of serving.
 	Restoring bool
+	// Left tells that the contract has ended, so that nothing serves.
+	Left bool
 	// Neighbours are the other tenants of the cluster: their hosts and namespaces bind.
 	Neighbours []Neighbour
 	// Placement of the tenant's schema; nil until one was chosen.
@@ -237,6 +239,7 @@ func buildInstance(in *Input, p *Plan) Instance {
 		Settings: settings.Instance{
 			URL: siteURL(in), Locales: in.Tenant.Spec.Locales, Database: databaseSettings(p),
 			Catalogue: in.Tenant.Spec.Catalogue, Appearance: in.Tenant.Spec.Appearance, Notice: buildNotice(in, p), Restoring: in.Restoring,
+			Closing: in.Tenant.Spec.Offboarding != nil,
 		},
 	}
 	for _, address := range in.Region.Spec.Egress.UndeclaredAddresses {
@@ -245,7 +248,7 @@ func buildInstance(in *Input, p *Plan) Instance {
 	for _, host := range spec.Hosts {
 		instance.Hosts = append(instance.Hosts, string(host))
 	}
-	if checkAgreement(in) != nil {
+	if in.Left || checkAgreement(in) != nil {
 		instance.Replicas = 0
 	}
 	if relay := in.Region.Spec.MailRelay; relay != nil {

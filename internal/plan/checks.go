@@ -124,21 +124,31 @@ func checkBackup(in *Input) *Refusal {
 	if stores := len(in.Region.Spec.BackupStores); int(backup.Copies) > stores {
 		return refuse(v1alpha1.ReasonNotEnoughStores, "spec.backup.copies is %d, but DataRegion %s has %d backup stores: lower copies, or ask the platform for more stores", backup.Copies, in.Region.Name, stores)
 	}
+	if refusal := checkRecipients("spec.backup.recipients", backup.Recipients); refusal != nil {
+		return refusal
+	}
+	if leaving := in.Tenant.Spec.Offboarding; leaving != nil {
+		return checkRecipients("spec.offboarding.export.recipients", leaving.Export.Recipients)
+	}
+	return nil
+}
+
+func checkRecipients(field string, recipients []v1alpha1.AgeRecipient) *Refusal {
 	hybrid := 0
-	for i, recipient := range backup.Recipients {
+	for i, recipient := range recipients {
 		if strings.HasPrefix(string(recipient), "age1pq1") {
 			hybrid++
 			if _, err := age.ParseHybridRecipient(string(recipient)); err != nil {
-				return refuse(v1alpha1.ReasonInvalidRecipient, "spec.backup.recipients[%d] is no age public key: paste the line age-keygen -pq prints after \"Public key:\"", i)
+				return refuse(v1alpha1.ReasonInvalidRecipient, "%s[%d] is no age public key: paste the line age-keygen -pq prints after \"Public key:\"", field, i)
 			}
 			continue
 		}
 		if _, err := age.ParseX25519Recipient(string(recipient)); err != nil {
-			return refuse(v1alpha1.ReasonInvalidRecipient, "spec.backup.recipients[%d] is no age public key (a character is wrong or missing): paste the line age-keygen prints after \"Public key:\"", i)
+			return refuse(v1alpha1.ReasonInvalidRecipient, "%s[%d] is no age public key (a character is wrong or missing): paste the line age-keygen prints after \"Public key:\"", field, i)
 		}
 	}
-	if hybrid != 0 && hybrid != len(backup.Recipients) {
-		return refuse(v1alpha1.ReasonInvalidRecipient, "spec.backup.recipients mixes post-quantum (age1pq1…) and classic (age1…) keys, which age refuses since the weaker would undo the stronger: use one kind")
+	if hybrid != 0 && hybrid != len(recipients) {
+		return refuse(v1alpha1.ReasonInvalidRecipient, "%s mixes post-quantum (age1pq1…) and classic (age1…) keys, which age refuses since the weaker would undo the stronger: use one kind", field)
 	}
 	return nil
 }

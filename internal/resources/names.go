@@ -53,6 +53,8 @@ const (
 	ComponentBackup Component = "backup"
 	// ComponentExpiry expires backups and mends copies, in the platform namespace.
 	ComponentExpiry Component = "expiry"
+	// ComponentExport exports everything once the contract has ended, in the platform namespace.
+	ComponentExport Component = "export"
 	// ComponentJobs is what the jobs of all tenants share, in the platform namespace.
 	ComponentJobs Component = "jobs"
 )

@@ -37,6 +37,9 @@ func podTemplates(t *testing.T) map[string]corev1.PodTemplateSpec {
 	var job batchv1.Job
 	convert(t, resources.InitialBackupJob(p), &job)
 	templates["first backup"] = job.Spec.Template
+	var leaving batchv1.Job
+	convert(t, resources.ExportJob(p), &leaving)
+	templates["export"] = leaving.Spec.Template
 	for name, identity := range map[string]string{"restore with an identity": "AGE-SECRET-KEY-1", "restore with a challenge": ""} {
 		var restore batchv1.Job
 		convert(t, resources.RestoreJob(p, resources.RestoreInput{Restore: &v1alpha1.TenantRestore{}, Identity: []byte(identity)}), &restore)

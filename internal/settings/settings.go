@@ -107,6 +107,8 @@ type Instance struct {
 	Notice     Notice               `json:"notice"`
 	// Restoring makes the site say that a backup is being brought back, and do nothing else.
 	Restoring bool `json:"restoring,omitempty"`
+	// Closing makes the site say that it takes no bookings any more; what was booked is still shown and cancelled.
+	Closing bool `json:"closing,omitempty"`
 }
 
 // Egress is what an instance tries its network with, beside the API server of its cluster.

@@ -82,19 +82,7 @@ func (w *world) playRestore(ctx context.Context, tenant *v1alpha1.BookingTenant)
 		o.Keys = restore.Identity{identity}
 	}
 	_, runErr := restore.Run(ctx, o)
-	before := job.DeepCopy()
-	now := metav1.Now()
-	job.Status.StartTime = &now
-	kinds := []batchv1.JobConditionType{batchv1.JobSuccessCriteriaMet, batchv1.JobComplete}
-	if runErr != nil {
-		kinds = []batchv1.JobConditionType{batchv1.JobFailureTarget, batchv1.JobFailed}
-	} else {
-		job.Status.CompletionTime = &now
-	}
-	for _, kind := range kinds {
-		job.Status.Conditions = append(job.Status.Conditions, batchv1.JobCondition{Type: kind, Status: corev1.ConditionTrue, LastTransitionTime: now})
-	}
-	Expect(admin.Status().Patch(ctx, job, client.MergeFrom(before))).To(Succeed())
+	endJob(ctx, job, runErr == nil)
 	return runErr
 }
 

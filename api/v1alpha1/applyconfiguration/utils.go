@@ -82,6 +82,12 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.EnforcementApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("EvidenceItem"):
 		return &apiv1alpha1.EvidenceItemApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ExportObject"):
+		return &apiv1alpha1.ExportObjectApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ExportRecord"):
+		return &apiv1alpha1.ExportRecordApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ExportSpec"):
+		return &apiv1alpha1.ExportSpecApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Incident"):
 		return &apiv1alpha1.IncidentApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("InstanceSpec"):
@@ -98,6 +104,10 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.NodeTrustApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ObjectReference"):
 		return &apiv1alpha1.ObjectReferenceApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("Offboarding"):
+		return &apiv1alpha1.OffboardingApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("OffboardingStatus"):
+		return &apiv1alpha1.OffboardingStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Office"):
 		return &apiv1alpha1.OfficeApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("OpeningHours"):

@@ -60,6 +60,10 @@ func (s *Site) guard(next http.Handler) http.Handler {
 			s.restoring(recorded, r, snapshot)
 			return
 		}
+		if snapshot := s.Snapshot(); snapshot.Closing && books(r.URL.Path) {
+			s.closed(recorded, r, snapshot)
+			return
+		}
 		next.ServeHTTP(recorded, r)
 	})
 }

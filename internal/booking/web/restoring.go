@@ -20,19 +20,41 @@ func speaksOfNobody(path string) bool {
 	return path == "/" || path == stylePath || path == "/api/openapi.json" || strings.HasPrefix(path, "/.well-known/") || strings.HasSuffix(path, "/privacy")
 }
 
+// books tells the paths that lead to a new appointment, or to another time for one.
+func books(path string) bool {
+	if strings.HasPrefix(path, "/staff/") {
+		return strings.HasSuffix(path, "/book")
+	}
+	if strings.HasPrefix(path, "/api/") {
+		return strings.HasPrefix(path, "/api/v1/services") || path == "/api/v1/appointment/move"
+	}
+	_, rest, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	return rest == "" && path != "/" && strings.HasSuffix(path, "/") || strings.HasPrefix(rest, "services/") || strings.HasPrefix(rest, "appointments/") && strings.HasSuffix(rest, "/move")
+}
+
+// closed says that the contract ends and nothing is booked any more; what was booked stays where its link leads (D4).
+func (s *Site) closed(w http.ResponseWriter, r *http.Request, snapshot *booking.Snapshot) {
+	s.instead(w, r, snapshot, http.StatusGone, "closed.title", "closed.lead")
+}
+
 // restoring says, in the citizen's language, that a backup is being brought back: what was booked now would be lost.
 func (s *Site) restoring(w http.ResponseWriter, r *http.Request, snapshot *booking.Snapshot) {
+	w.Header().Set("Retry-After", comeBack)
+	s.instead(w, r, snapshot, http.StatusServiceUnavailable, "restoring.title", "restoring.lead")
+}
+
+// instead answers a page or a call with a message, in the citizen's language.
+func (s *Site) instead(w http.ResponseWriter, r *http.Request, snapshot *booking.Snapshot, status int, title, lead string) {
 	tag, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	if !slices.Contains(snapshot.Languages, tag) {
 		tag = locale.Negotiate(r.Header.Get("Accept-Language"), snapshot.Languages)
 	}
-	w.Header().Set("Retry-After", comeBack)
 	if strings.HasPrefix(r.URL.Path, "/api/") {
 		w.Header().Set("Content-Type", "application/problem+json")
 		w.Header().Set("Content-Language", tag)
-		w.WriteHeader(http.StatusServiceUnavailable)
-		_ = json.NewEncoder(w).Encode(problem{Title: locale.Get(tag).Say("restoring.title"), Status: http.StatusServiceUnavailable})
+		w.WriteHeader(status)
+		_ = json.NewEncoder(w).Encode(problem{Title: locale.Get(tag).Say(title), Status: status})
 		return
 	}
-	_ = s.message(w, &request{r, snapshot, locale.Get(tag)}, http.StatusServiceUnavailable, "restoring.title", "restoring.lead")
+	_ = s.message(w, &request{r, snapshot, locale.Get(tag)}, status, title, lead)
 }

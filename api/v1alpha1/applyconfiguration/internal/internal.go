@@ -230,6 +230,9 @@ var schemaYAML = typed.YAMLObject(`types:
           elementType:
             namedType: com.github.termintreu.termintreu.api.v1alpha1.Locale
           elementRelationship: associative
+    - name: offboarding
+      type:
+        namedType: com.github.termintreu.termintreu.api.v1alpha1.Offboarding
     - name: paused
       type:
         scalar: boolean
@@ -277,6 +280,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: observedGeneration
       type:
         scalar: numeric
+    - name: offboarding
+      type:
+        namedType: com.github.termintreu.termintreu.api.v1alpha1.OffboardingStatus
     - name: recoveryKey
       type:
         namedType: com.github.termintreu.termintreu.api.v1alpha1.RecoveryKeyStatus
@@ -695,6 +701,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: database
       type:
         scalar: string
+    - name: export
+      type:
+        namedType: com.github.termintreu.termintreu.api.v1alpha1.ExportRecord
     - name: records
       type:
         list:
@@ -812,6 +821,50 @@ var schemaYAML = typed.YAMLObject(`types:
         scalar: string
 - name: com.github.termintreu.termintreu.api.v1alpha1.EvidenceSource
   scalar: string
+- name: com.github.termintreu.termintreu.api.v1alpha1.ExportObject
+  map:
+    fields:
+    - name: key
+      type:
+        scalar: string
+    - name: sha256
+      type:
+        namedType: com.github.termintreu.termintreu.api.v1alpha1.SHA256
+    - name: size
+      type:
+        scalar: numeric
+- name: com.github.termintreu.termintreu.api.v1alpha1.ExportRecord
+  map:
+    fields:
+    - name: at
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: objects
+      type:
+        list:
+          elementType:
+            namedType: com.github.termintreu.termintreu.api.v1alpha1.ExportObject
+          elementRelationship: associative
+          keys:
+          - key
+    - name: records
+      type:
+        scalar: numeric
+    - name: stores
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: associative
+- name: com.github.termintreu.termintreu.api.v1alpha1.ExportSpec
+  map:
+    fields:
+    - name: recipients
+      type:
+        list:
+          elementType:
+            namedType: com.github.termintreu.termintreu.api.v1alpha1.AgeRecipient
+          elementRelationship: associative
 - name: com.github.termintreu.termintreu.api.v1alpha1.HolidayCalendar
   scalar: string
 - name: com.github.termintreu.termintreu.api.v1alpha1.Host
@@ -955,6 +1008,30 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: name
       type:
         scalar: string
+- name: com.github.termintreu.termintreu.api.v1alpha1.Offboarding
+  map:
+    fields:
+    - name: contractEnd
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: export
+      type:
+        namedType: com.github.termintreu.termintreu.api.v1alpha1.ExportSpec
+- name: com.github.termintreu.termintreu.api.v1alpha1.OffboardingStatus
+  map:
+    fields:
+    - name: certificate
+      type:
+        scalar: string
+    - name: export
+      type:
+        namedType: com.github.termintreu.termintreu.api.v1alpha1.ExportRecord
+    - name: since
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: until
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
 - name: com.github.termintreu.termintreu.api.v1alpha1.Office
   map:
     fields:

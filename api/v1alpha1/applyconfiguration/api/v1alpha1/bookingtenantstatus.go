@@ -37,6 +37,8 @@ type BookingTenantStatusApplyConfiguration struct {
 	Backup *BackupStatusApplyConfiguration `json:"backup,omitempty"`
 	// RecoveryKey is when its holder last answered the challenge of a restore.
 	RecoveryKey *RecoveryKeyStatusApplyConfiguration `json:"recoveryKey,omitempty"`
+	// Offboarding is how far the end of the contract has come; absent before it has ended.
+	Offboarding *OffboardingStatusApplyConfiguration `json:"offboarding,omitempty"`
 }
 
 // BookingTenantStatusApplyConfiguration constructs a declarative configuration of the BookingTenantStatus type for use with
@@ -140,5 +142,13 @@ func (b *BookingTenantStatusApplyConfiguration) WithBackup(value *BackupStatusAp
 // If called multiple times, the RecoveryKey field is set to the value of the last call.
 func (b *BookingTenantStatusApplyConfiguration) WithRecoveryKey(value *RecoveryKeyStatusApplyConfiguration) *BookingTenantStatusApplyConfiguration {
 	b.RecoveryKey = value
+	return b
+}
+
+// WithOffboarding sets the Offboarding field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Offboarding field is set to the value of the last call.
+func (b *BookingTenantStatusApplyConfiguration) WithOffboarding(value *OffboardingStatusApplyConfiguration) *BookingTenantStatusApplyConfiguration {
+	b.Offboarding = value
 	return b
 }

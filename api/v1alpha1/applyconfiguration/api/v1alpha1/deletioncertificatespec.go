@@ -27,6 +27,8 @@ type DeletionCertificateSpecApplyConfiguration struct {
 	Controllers []string `json:"controllers,omitempty"`
 	// ContractEnd is when the contract ended.
 	ContractEnd *v1.Time `json:"contractEnd,omitempty"`
+	// Export that was made for the authority, as its Job read it back.
+	Export *ExportRecordApplyConfiguration `json:"export,omitempty"`
 	// CountedAt is when the records were counted; absent when nobody could count them.
 	CountedAt *v1.Time `json:"countedAt,omitempty"`
 	// Records per category as last counted.
@@ -94,6 +96,14 @@ func (b *DeletionCertificateSpecApplyConfiguration) WithControllers(values ...st
 // If called multiple times, the ContractEnd field is set to the value of the last call.
 func (b *DeletionCertificateSpecApplyConfiguration) WithContractEnd(value v1.Time) *DeletionCertificateSpecApplyConfiguration {
 	b.ContractEnd = &value
+	return b
+}
+
+// WithExport sets the Export field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Export field is set to the value of the last call.
+func (b *DeletionCertificateSpecApplyConfiguration) WithExport(value *ExportRecordApplyConfiguration) *DeletionCertificateSpecApplyConfiguration {
+	b.Export = value
 	return b
 }
 
