@@ -24,12 +24,16 @@ export class Inspector {
 
   find (where, what) { this.findings.push(`${where}: ${what}`) }
 
-  // watch reports what a page asks of others and what the browser refuses.
-  watch (page, where) {
+  // watch reports what a page asks of others and what the browser refuses. A sign-in leads to the identity provider,
+  // whose own pages are its own affair.
+  watch (page, where, provider) {
+    const under = (url, origin) => origin !== undefined && url.startsWith(origin + '/')
     page.on('request', request => {
-      if (!request.url().startsWith(this.site + '/')) this.find(where, `asks ${request.url()}`)
+      if (under(request.url(), this.site) || under(request.url(), provider) || under(request.frame().url(), provider)) return
+      this.find(where, `asks ${request.url()}`)
     })
     page.on('console', message => {
+      if (under(page.url(), provider)) return
       // The browser says of each refusal's status what the test asked for.
       if (message.type() === 'error' && !/Failed to load resource/.test(message.text())) this.find(where, `console: ${message.text()}`)
     })
