@@ -86,7 +86,7 @@ func citizen(ctx context.Context, site string, n int, done func(), fault func(st
 			}
 		}
 		if token != "" {
-			call("PUT", "/api/v1/appointment/contact", token, map[string]any{"givenName": "Ada", "familyName": "Lovelace", "email": "ada@example.org", "noticeDate": "2026-05-31"})
+			call("PUT", "/api/v1/appointment/contact", token, map[string]any{"givenName": "Ada", "familyName": "Lovelace", "email": fmt.Sprintf("ada%d@example.org", n), "noticeDate": "2026-05-31"})
 			call("GET", "/api/v1/appointment", token, nil)
 		}
 		done()

@@ -34,6 +34,9 @@ const (
 
 	holdBurst  = 20
 	holdRefill = 5 * time.Second
+	// A social service books for many with one address; nobody needs more mail from one site than this.
+	mailBurst  = 20
+	mailRefill = 30 * time.Minute
 )
 
 // Options of an instance.
@@ -75,8 +78,8 @@ func Run(ctx context.Context, options Options) error {
 	counters := newMetrics()
 	access := &accessLog{store: bookings, snapshot: source.Snapshot, log: options.Log, dropped: counters.dropped.Inc,
 		lines: make(chan store.Access, accessQueue)}
-	limit := web.NewLimiter(holdBurst, holdRefill, time.Now)
-	site := web.New(web.Options{Snapshot: source.Snapshot, Store: bookings, Clock: time.Now, Log: options.Log, Limit: limit,
+	limit, mailLimit := web.NewLimiter(holdBurst, holdRefill, time.Now), web.NewLimiter(mailBurst, mailRefill, time.Now)
+	site := web.New(web.Options{Snapshot: source.Snapshot, Store: bookings, Clock: time.Now, Log: options.Log, Limit: limit, MailLimit: mailLimit,
 		Access: access.add, Observe: counters.observe, Event: counters.booked, HasStaff: staff.Open,
 		Staff: staff.New(staff.Options{Snapshot: source.Snapshot, Store: bookings, Clock: time.Now, Log: options.Log, SecretDir: options.StaffDir,
 			Style: web.StyleAddress, Limit: limit, Address: web.ClientAddress, Event: counters.booked})})
@@ -96,7 +99,9 @@ func Run(ctx context.Context, options Options) error {
 	loops.Go(func() { source.Watch(work, reloadInterval) })
 	loops.Go(func() { access.run(work) })
 	loops.Go(func() { send(work, bookings, source.Snapshot, counters, options.Log) })
-	loops.Go(func() { expire(work, bookings, source.Snapshot, counters, limit, options.Log) })
+	loops.Go(func() {
+		expire(work, bookings, source.Snapshot, counters, []*web.Limiter{limit, mailLimit}, options.Log)
+	})
 	loops.Go(func() { countOrphans(work, bookings, source.Snapshot, counters, options.Log) })
 	var draining atomic.Bool
 	// While a backup is brought back the application is locked out of the database, and the page that says so is ready.
@@ -171,9 +176,11 @@ func send(ctx context.Context, bookings *store.Store, snapshot func() *booking.S
 	})
 }
 
-func expire(ctx context.Context, bookings *store.Store, snapshot func() *booking.Snapshot, counters *metrics, limit *web.Limiter, logger *slog.Logger) {
+func expire(ctx context.Context, bookings *store.Store, snapshot func() *booking.Snapshot, counters *metrics, limits []*web.Limiter, logger *slog.Logger) {
 	every(ctx, expireInterval, func() {
-		limit.Forget()
+		for _, limit := range limits {
+			limit.Forget()
+		}
 		if snapshot().Restoring {
 			return
 		}

@@ -111,6 +111,9 @@ func (s *Site) apiContact(r *request) (int, any, error) {
 		if len(faults) > 0 {
 			return 0, nil, s.apiFaults(r, faults)
 		}
+		if !s.mayMail(found, contact) {
+			return 0, nil, errBusy
+		}
 		return http.StatusNoContent, nil, s.Store.SaveContact(r.Context(), token(r), contact, r.snapshot.Notice.Date, r.snapshot.Expiry)
 	}
 	if !correctable(found) {
@@ -119,6 +122,9 @@ func (s *Site) apiContact(r *request) (int, any, error) {
 	contact, faults := booking.ParseCorrection(given.form(), asked)
 	if len(faults) > 0 {
 		return 0, nil, s.apiFaults(r, faults)
+	}
+	if !s.mayMail(found, contact) {
+		return 0, nil, errBusy
 	}
 	err = s.Store.Correct(r.Context(), token(r), contact, r.snapshot.Mail != nil)
 	if err == nil {

@@ -218,12 +218,26 @@ func (s *Site) contact(w http.ResponseWriter, r *request) error {
 		if len(faults) > 0 {
 			return s.contactForm(w, r, found, contact, faults)
 		}
+		if !s.mayMail(found, contact) {
+			return s.tooMuchMail(w, r)
+		}
 		err := s.Store.SaveContact(r.Context(), r.PathValue("token"), contact, r.snapshot.Notice.Date, r.snapshot.Expiry)
 		if err != nil {
 			return err
 		}
 		return s.back(w, r)
 	})
+}
+
+// mayMail tells whether the address may be given once more. Whoever sends the same form again asks for nothing new.
+func (s *Site) mayMail(found *booking.Appointment, given booking.Contact) bool {
+	known := given.Email == "" || found.Contact != nil && strings.EqualFold(found.Contact.Email, given.Email)
+	return known || s.MailLimit == nil || s.MailLimit.AllowMail(given.Email)
+}
+
+func (s *Site) tooMuchMail(w http.ResponseWriter, r *request) error {
+	w.Header().Set("Retry-After", "1800")
+	return s.message(w, r, http.StatusTooManyRequests, "busy.title", "busy.mail")
 }
 
 func (s *Site) confirm(w http.ResponseWriter, r *request) error {

@@ -48,7 +48,7 @@ func start(t *testing.T, tenant *fixture.Tenant, burst int) *site {
 	running := &site{Tenant: tenant}
 	handler := web.New(web.Options{
 		Snapshot: func() *booking.Snapshot { return tenant.Snapshot(t) }, Store: tenant.Store, Clock: time.Now,
-		Log: slog.New(slog.NewJSONHandler(running, nil)), Limit: web.NewLimiter(burst, time.Hour, time.Now),
+		Log: slog.New(slog.NewJSONHandler(running, nil)), Limit: web.NewLimiter(burst, time.Hour, time.Now), MailLimit: web.NewLimiter(burst, time.Hour, time.Now),
 		Access: func(line store.Access) {
 			running.mutex.Lock()
 			defer running.mutex.Unlock()

@@ -148,6 +148,52 @@ func TestHoldsAreLimitedPerAddress(t *testing.T) {
 	}
 }
 
+func TestAMailboxIsNotFloodedThroughTheSite(t *testing.T) { // B11
+	site := start(t, fixture.New(t), 3)
+	form := contactForm()
+	give := func(appointment, step string) int {
+		return site.do(t, http.MethodPost, appointment+step, form).status
+	}
+	first, second, third := site.hold(t, "de"), site.hold(t, "de"), site.hold(t, "en")
+	for range 3 { // the same once more asks for nothing new
+		if got := give(first, "/contact"); got != http.StatusSeeOther {
+			t.Errorf("the first: status %d", got)
+		}
+	}
+	form.Set("email", "ZOE.Q@Example.org")
+	if got := give(second, "/contact"); got != http.StatusSeeOther {
+		t.Errorf("the second: status %d", got)
+	}
+	form.Set("email", "zoe.q@example.org")
+	give(third, "/contact")
+	form.Set("email", "other@example.org")
+	give(third, "/contact")
+	form.Set("email", "Zoe.Q@example.org")
+	refused := site.do(t, http.MethodPost, third+"/contact", form, "X-Forwarded-For", "203.0.113.77")
+	if refused.status != http.StatusTooManyRequests || refused.header.Get("Retry-After") == "" {
+		t.Errorf("the third, from another network: status %d", refused.status)
+	}
+	refused.contains(t, "call the office")
+	if got := site.call(t, http.MethodPut, "/api/v1/appointment/contact", strings.TrimPrefix(third, "/en/appointments/"),
+		`{"givenName": "Z", "familyName": "Q", "email": "zoe.q@example.org", "noticeDate": "2026-05-31"}`); got.status != http.StatusTooManyRequests {
+		t.Errorf("through the API: status %d", got.status)
+	}
+	form.Set("email", "another@example.org")
+	if got := give(third, "/contact"); got != http.StatusSeeOther {
+		t.Errorf("another address: status %d", got)
+	}
+	site.do(t, http.MethodPost, third+"/confirm", nil)
+	form.Set("email", "zoe.q@example.org")
+	if got := give(third, "/correct"); got != http.StatusTooManyRequests {
+		t.Errorf("by correction: status %d", got)
+	}
+	site.mutex.Lock()
+	defer site.mutex.Unlock()
+	if strings.Contains(strings.ToLower(site.log.String()), "zoe.q") {
+		t.Error("the log holds the address")
+	}
+}
+
 func TestRequestsNoPageOfOursMakesAreRefusedWithoutFault(t *testing.T) {
 	site := start(t, fixture.New(t), 100)
 	good := slotForm(t, site.get(t, "/de"+slots))

@@ -56,11 +56,15 @@ func (s *Site) storedBody(r *request, record *booking.Record) storedBody {
 		{"data.created", when(record.Created)}} {
 		add(appointment, entry.Label, entry.Value)
 	}
-	if record.Confirmed != nil {
-		add(appointment, "data.confirmed", when(*record.Confirmed))
-	}
-	if record.Cancelled != nil {
-		add(appointment, "data.cancelled", when(*record.Cancelled))
+	add(appointment, "data.origin", r.locale.Say("staff.origin."+string(record.Origin)))
+	for _, noted := range []struct {
+		key string
+		at  *time.Time
+	}{{"data.confirmed", record.Confirmed}, {"data.cancelled", record.Cancelled}, {"data.called", record.Called},
+		{"data.completed", record.Completed}, {"data.missed", record.Missed}} {
+		if noted.at != nil {
+			add(appointment, noted.key, when(*noted.at))
+		}
 	}
 	if record.Objected != nil {
 		add(appointment, "data.objected", when(*record.Objected))
@@ -143,6 +147,9 @@ func (s *Site) correct(w http.ResponseWriter, r *request) error {
 		contact, faults := booking.ParseCorrection(r.PostForm, s.body(r, found).Asked)
 		if len(faults) > 0 {
 			return s.correctForm(w, r, found, contact, faults)
+		}
+		if !s.mayMail(found, contact) {
+			return s.tooMuchMail(w, r)
 		}
 		if err := s.Store.Correct(r.Context(), r.PathValue("token"), contact, r.snapshot.Mail != nil); err != nil {
 			return err

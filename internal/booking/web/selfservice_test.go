@@ -38,6 +38,19 @@ func TestTheLinkShowsEverythingThatIsStored(t *testing.T) { // B7, A16
 	}
 }
 
+func TestTheLinkShowsWhatTheStaffNoted(t *testing.T) { // Art. 15, T6
+	site := start(t, fixture.New(t), 20)
+	booked := site.book(t, "en")
+	if _, err := site.Superuser(t).Exec(t.Context(), `UPDATE appointment SET origin = 'phone', called_at = '2026-07-01 08:05Z', missed_at = '2026-07-01 08:35Z'`); err != nil {
+		t.Fatal(err)
+	}
+	page := site.get(t, booked+"/data")
+	page.contains(t, "Origin", "phone", "Called", "10:05", "Noted as missed", "10:35")
+	if strings.Contains(page.body, "Completed") {
+		t.Error("the page tells an end nobody noted")
+	}
+}
+
 func TestTheExportHoldsEveryPersonalColumn(t *testing.T) { // Art. 15: nothing is left out
 	site := start(t, fixture.New(t), 20)
 	booked := site.book(t, "de")

@@ -32,6 +32,9 @@ type Options struct {
 	Event func(string)
 	// Limit on holds per client address.
 	Limit *Limiter
+	// MailLimit on how often a mail address is given for a booking, so that nobody's mailbox is flooded through the site;
+	// nil for none.
+	MailLimit *Limiter
 	// Staff serves /staff for tenants that have a staff side, as HasStaff tells.
 	Staff    http.Handler
 	HasStaff func(*booking.Snapshot) bool
