@@ -55,6 +55,10 @@ func (e expiry) goes(v objectstore.Version) bool {
 	if strings.HasSuffix(v.Key, string(objectstore.KindUpload)) {
 		return e.abandoned(v.Start())
 	}
+	// An entry of the journal has outlived every backup that could hold whom it names (B1).
+	if v.Journal() {
+		return e.due(v.Start().Add(objectstore.JournalExtra))
+	}
 	return e.due(v.Start())
 }
 

@@ -61,7 +61,8 @@ func (t *target) uncover(ctx context.Context, e expiry) error {
 	var markers []objectstore.Version
 	err := t.client.ListVersions(ctx, t.prefix, func(v objectstore.Version) error {
 		_, start, kind, ours := objectstore.ParseKey(v.Key)
-		if ours && v.DeleteMarker && kind != objectstore.KindUpload && !e.due(start) {
+		live := ours && kind != objectstore.KindUpload && !e.due(start) || v.Journal() && !e.goes(v)
+		if v.DeleteMarker && live {
 			markers = append(markers, v)
 		}
 		return nil

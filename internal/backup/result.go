@@ -40,7 +40,9 @@ type Result struct {
 	// Shown tells how that was found.
 	Shown  *Shown        `json:"shown,omitempty"`
 	Stores []StoreResult `json:"stores"`
-	// Error says in a sentence why no backup was taken.
+	// Erased records on request: a store had shown their journal entries, and the hidden rows went.
+	Erased int64 `json:"erased,omitempty"`
+	// Error says in a sentence why no backup was taken, or what was to be erased is not journalled.
 	Error string `json:"error,omitempty"`
 }
 

@@ -57,6 +57,8 @@ type job struct {
 	Options
 	result  *Result
 	targets []*target
+	// journalErr is why the erasure journal was not shipped.
+	journalErr error
 	// schemaVersion of what is dumped.
 	schemaVersion int64
 }
@@ -98,6 +100,7 @@ func (j *job) open(store settings.Store) (*objectstore.Client, error) {
 func Run(ctx context.Context, options Options) (Result, error) {
 	j := newJob(options)
 	backupErr := j.backup(ctx)
+	backupErr = errors.Join(backupErr, j.journalErr)
 	if backupErr != nil {
 		// Kubernetes keeps 4 KiB of the result.
 		j.result.Error = backupErr.Error()[:min(len(backupErr.Error()), 1000)]
@@ -126,6 +129,8 @@ func (j *job) backup(ctx context.Context) error {
 	if err := j.askForLocks(ctx, start); err != nil {
 		return err
 	}
+	// A journal that cannot be shipped is an error of the run, but no reason to have no backup.
+	j.journalErr = j.shipJournal(ctx, d, recipients)
 	taken, err := j.upload(ctx, d, append(recipients, proof.recipient), start)
 	if err != nil {
 		return err

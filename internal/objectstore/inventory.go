@@ -22,7 +22,7 @@ type Inventory struct {
 	// Backups that can be read, oldest first. Key(prefix, SnapshotStart, KindDump) is where one lies.
 	Backups []Backup
 	// Oldest snapshot start over every version of everything, hidden and unfinished ones included: what expiry is
-	// judged by. Zero when there is nothing.
+	// judged by. An entry of the erasure journal counts as JournalExtra younger than it is. Zero when there is nothing.
 	Oldest time.Time
 	// Versions of everything, delete markers included.
 	Versions int
@@ -95,16 +95,21 @@ func (c *Counter) Add(v Version) {
 	i := &c.inventory
 	i.Versions++
 	i.Bytes += v.Size
-	if start := v.Start(); i.Oldest.IsZero() || start.Before(i.Oldest) {
+	start := v.Start()
+	if v.Journal() {
+		// Oldest is judged by the period of backups, beyond which an entry lives for so long.
+		start = start.Add(JournalExtra)
+	}
+	if i.Oldest.IsZero() || start.Before(i.Oldest) {
 		i.Oldest = start
 	}
-	_, start, kind, ok := ParseKey(v.Key)
+	_, named, kind, ok := ParseKey(v.Key)
 	switch {
 	case !ok || !v.Latest || v.DeleteMarker || v.Size == 0:
 	case kind == KindDump:
-		c.dumps[start] = v.Size
+		c.dumps[named] = v.Size
 	case kind == KindManifest:
-		c.described[start] = true
+		c.described[named] = true
 	}
 }
 
@@ -118,6 +123,12 @@ func (c *Counter) Inventory() Inventory {
 	}
 	slices.SortFunc(i.Backups, func(a, b Backup) int { return a.SnapshotStart.Compare(b.SnapshotStart) })
 	return i
+}
+
+// Journal tells whether a version is part of an erasure journal.
+func (v Version) Journal() bool {
+	_, name, _ := strings.Cut(v.Key, "/")
+	return strings.HasPrefix(name, JournalFolder)
 }
 
 // Start is when the period of a version began: the snapshot start its key names, or when it was written if that is

@@ -36,6 +36,10 @@ var exportOf = regexp.MustCompile(`^\.export-[1-9][0-9]?\.tar\.zst\.age$`)
 // JournalFolder lies under a tenant's prefix and holds its erasure journal, which outlives the backups it is for.
 const JournalFolder = "journal/"
 
+// JournalExtra is how much longer than a backup an entry of the journal lives: whatever backup may hold whom it names,
+// and any restore of one that is under way, is over by then.
+const JournalExtra = 30 * 24 * time.Hour
+
 // KeyTime is the layout of snapshot starts in keys, in UTC.
 const KeyTime = "20060102T150405Z"
 

@@ -4,6 +4,7 @@ package store
 
 import (
 	"context"
+	"crypto/rand"
 
 	"github.com/jackc/pgx/v5"
 
@@ -31,13 +32,26 @@ func (s *Store) noteAs(ctx context.Context, tx pgx.Tx, actor, action, object str
 
 func objectOf(appointment string) string { return "appointment/" + appointment }
 
-// remember journals an erasure, so that a restore repeats it (invariant 5).
-func (s *Store) remember(ctx context.Context, tx pgx.Tx, appointment string) error {
+// takeAway deletes an appointment, or hides it until a backup has taken its journal entry to a store: cancelled, so that
+// the slot is free, and behind a link that nobody was ever given.
+func (s *Store) takeAway(ctx context.Context, tx pgx.Tx, token string) (id string, err error) {
 	if !s.keeps(v1alpha1.CategoryErasureJournal) {
-		return nil
+		err = tx.QueryRow(ctx, `DELETE FROM appointment WHERE token_hash = $1 RETURNING id::text`, booking.TokenHash(token)).Scan(&id)
+		return id, err
 	}
-	_, err := tx.Exec(ctx, `INSERT INTO erasure_journal (subject_hmac) VALUES ($1)`, booking.ErasureMark(appointment))
-	return err
+	err = tx.QueryRow(ctx, `UPDATE appointment SET token_hash = $2, state = 'cancelled', cancelled_at = coalesce(cancelled_at, now())
+		WHERE token_hash = $1 AND held_until(id) IS NULL RETURNING id::text`, booking.TokenHash(token), booking.TokenHash(rand.Text())).Scan(&id)
+	if err != nil {
+		return "", err
+	}
+	if _, err := tx.Exec(ctx, `DELETE FROM mail_outbox WHERE appointment_id = $1::text::uuid`, id); err != nil {
+		return "", err
+	}
+	_, err = tx.Exec(ctx, `INSERT INTO erasure_pending (subject) VALUES ($1::text::uuid)`, id)
+	return id, err
 }
+
+// hidden is what was erased on request and waits for its journal entry at a store.
+const hidden = `EXISTS (SELECT FROM erasure_pending AS p WHERE p.subject = a.id)`
 
 func (s *Store) keeps(category v1alpha1.Category) bool { return s.Keeps != nil && s.Keeps(category) }

@@ -124,8 +124,8 @@ func scanVisit(row pgx.CollectableRow) (booking.Visit, error) {
 func (s *Store) Search(ctx context.Context, by booking.Staff, prefix []byte) (id string, err error) {
 	err = s.inTx(ctx, "searching", func(tx pgx.Tx) error {
 		// A range over the unique index of the hash; a code that leads to two appointments leads to none.
-		rows, err := tx.Query(ctx, `SELECT id::text FROM appointment WHERE token_hash >= $1 AND token_hash < $2
-			AND state IN ('confirmed', 'cancelled') LIMIT 2`, prefix, after(prefix))
+		rows, err := tx.Query(ctx, `SELECT a.id::text FROM appointment AS a WHERE a.token_hash >= $1 AND a.token_hash < $2
+			AND a.state IN ('confirmed', 'cancelled') AND NOT `+hidden+` LIMIT 2`, prefix, after(prefix))
 		if err != nil {
 			return err
 		}
@@ -174,7 +174,8 @@ func lockVisit(ctx context.Context, tx pgx.Tx, id string, allowed func(office st
 	if key.Scan(id) != nil {
 		return nil, ErrNotFound
 	}
-	rows, err := tx.Query(ctx, `SELECT `+visitColumns+` FROM appointment AS a WHERE a.id = $1 AND a.state IN ('confirmed', 'cancelled') FOR UPDATE`, key)
+	rows, err := tx.Query(ctx, `SELECT `+visitColumns+` FROM appointment AS a WHERE a.id = $1 AND a.state IN ('confirmed', 'cancelled')
+		AND NOT `+hidden+` FOR UPDATE`, key)
 	if err != nil {
 		return nil, err
 	}

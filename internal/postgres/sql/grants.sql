@@ -5,6 +5,8 @@ GRANT USAGE ON SCHEMA {{.Schema}} TO {{.Apps}}, {{.Retention.Ident}}, {{.Backup.
 GRANT SELECT, INSERT, UPDATE, DELETE ON {{.Schema}}.appointment, {{.Schema}}.contact, {{.Schema}}.mail_outbox, {{.Schema}}.message,
     {{.Schema}}.attachment, {{.Schema}}.session, {{.Schema}}.signature, {{.Schema}}.consent TO {{.Apps}};
 GRANT SELECT, INSERT, UPDATE, DELETE ON {{.Schema}}.staff_session TO {{.Apps}};
+{{- /* What is hidden is shown to nobody, so that an instance must know what is. */}}
+GRANT SELECT (subject) ON {{.Schema}}.erasure_pending TO {{.Apps}};
 {{- /* Auditors read at the staff side who did what; it holds identifiers only. */}}
 GRANT SELECT ON {{.Schema}}.audit_log TO {{.Apps}};
 GRANT INSERT ON {{.Schema}}.access_log, {{.Schema}}.session_address, {{.Schema}}.audit_log, {{.Schema}}.erasure_journal,
