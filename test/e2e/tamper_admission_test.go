@@ -132,13 +132,13 @@ func bareNode(ctx context.Context) string {
 	return node.Name
 }
 
-// expectHealed waits until the incident at a place shows as healed in a tenant's history.
-func expectHealed(ctx context.Context, name types.NamespacedName, where, reason string) {
+// expectHealed waits until an incident, of something or at a place, shows as healed in a tenant's history.
+func expectHealed(ctx context.Context, name types.NamespacedName, named, reason string, action v1alpha1.IncidentAction) {
 	GinkgoHelper()
 	Eventually(func(g Gomega) {
 		residency := tenantOf(ctx, name).Status.Residency
 		g.Expect(residency).NotTo(BeNil())
 		g.Expect(residency.Incidents).To(ContainElement(And(
-			HaveField("Where", where), HaveField("Reason", reason), HaveField("HealedAt", Not(BeNil())), HaveField("Action", v1alpha1.IncidentEvicted))))
+			Or(HaveField("What", named), HaveField("Where", named)), HaveField("Reason", reason), HaveField("HealedAt", Not(BeNil())), HaveField("Action", action))))
 	}).WithContext(ctx).Should(Succeed())
 }

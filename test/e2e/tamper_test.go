@@ -24,7 +24,6 @@ import (
 
 var _ = Describe("Tampering", Label("tamper"), func() {
 	It("with the label of a node under running pods turns ResidencyEnforced False within a minute, and True once it is back", func(ctx SpecContext) {
-		awo := types.NamespacedName{Namespace: "awo", Name: "onlineberatung"}
 		settled(ctx, awo)
 		DeferCleanup(func(ctx SpecContext) {
 			labelNode(ctx, "de-1", cluster.RegionLabel, "de")
@@ -42,7 +41,7 @@ var _ = Describe("Tampering", Label("tamper"), func() {
 		start = time.Now()
 		settled(ctx, awo)
 		noticed("from the label's return to Compliant=True", start)
-		expectHealed(ctx, awo, "de-1", v1alpha1.ReasonForeignNode)
+		expectHealed(ctx, awo, "de-1", v1alpha1.ReasonForeignNode, v1alpha1.IncidentEvicted)
 	})
 
 	It("with the affinity of a Deployment is undone", func(ctx SpecContext) {

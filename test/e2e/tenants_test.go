@@ -22,6 +22,7 @@ import (
 // Tenants of config/samples.
 var (
 	basel    = types.NamespacedName{Namespace: "basel", Name: "einwohneramt"}
+	awo      = types.NamespacedName{Namespace: "awo", Name: "onlineberatung"}
 	fastLane = types.NamespacedName{Namespace: "fastlane", Name: "schnellspur"}
 )
 
