@@ -99,6 +99,9 @@ func (r *TenantReconciler) unmeasured(s *scope) bool {
 		(told(v1alpha1.ConditionNoticeConsistent) && !r.Book.NoticeRead(dataID) || !r.Book.EgressAsked()) {
 		return true
 	}
+	if told(v1alpha1.ConditionTransportEncrypted) && !r.Book.SitesLooked() {
+		return true
+	}
 	if r.Book.Wall(region.Name).At.IsZero() || region.Spec.Ingress != nil && r.Book.Front(region.Name).At.IsZero() {
 		return true
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/termintreu/termintreu/api/v1alpha1"
 	"github.com/termintreu/termintreu/internal/compliance"
+	"github.com/termintreu/termintreu/internal/plan"
 )
 
 // reportEvidence shows the numbers behind the verdicts.
@@ -159,7 +160,24 @@ func endpointItems(s *scope) []v1alpha1.EvidenceItem {
 			What: shortTo(use.Where, 200), Where: met.Address, Value: shortTo(value, 200), Source: v1alpha1.EvidenceObserved, At: timeOf(sample.At),
 		})
 	}
-	return items
+	return append(items, siteItems(s)...)
+}
+
+// siteItems show which certificate citizens are to meet.
+func siteItems(s *scope) []v1alpha1.EvidenceItem {
+	site := s.evidence.Site
+	if len(s.plan.Instance.Hosts) == 0 || site.Err != nil || site.At.IsZero() {
+		return nil
+	}
+	met := site.Value
+	value := met.Fault
+	if value == "" {
+		value = fmt.Sprintf("key %s; TLS until %s", met.Key[:min(len(met.Key), 16)], met.NotAfter.Format(time.RFC3339))
+	}
+	return []v1alpha1.EvidenceItem{{
+		What: "certificate of " + compliance.UseSite, Where: shortTo(plan.SiteSecret(s.plan), 200), Value: shortTo(value, 200),
+		Source: v1alpha1.EvidenceObserved, At: timeOf(site.At),
+	}}
 }
 
 func wallOutcome(wall compliance.Wall) string {

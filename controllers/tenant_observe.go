@@ -34,6 +34,9 @@ func (r *TenantReconciler) observe(ctx context.Context, s *scope) {
 
 	s.evidence.Wall, s.evidence.Front = r.Book.Wall(p.Region.Name), r.Book.Front(p.Region.Name)
 	s.evidence.Endpoints = r.endpoints(p)
+	if site := r.Book.Site(p.DataID); site.Err != nil || site.Value.Declared == plan.SiteDigest(p.Instance.Hosts, p.Instance.TLSSecretName) {
+		s.evidence.Site = site
+	}
 	if p.Database.Server.ClusterRef != nil {
 		seen := r.Book.Server(evidence.ServerKey{Region: p.Region.Name, Server: p.Database.Server.Name})
 		s.evidence.Server = compliance.Sample[[]compliance.Placement]{Value: seen.Value.Places, At: seen.At, Err: seen.Err}

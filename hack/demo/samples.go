@@ -43,7 +43,7 @@ func (i *Installation) applySamples(ctx context.Context) error {
 		}
 		tenant.Spec.Backup.Recipients = []v1alpha1.AgeRecipient{v1alpha1.AgeRecipient(recipient)}
 		if tenant.Spec.Instance.TLSSecretName != "" {
-			certificate, err := i.certificate(tenant)
+			certificate, err := i.Certificate(tenant)
 			if err != nil {
 				return err
 			}
@@ -83,8 +83,8 @@ func (i *Installation) recipient(tenant string) (string, error) {
 // AgeKey is the file of an authority's secret key, as age -d -i takes it. It never enters the cluster.
 func (i *Installation) AgeKey(tenant string) string { return i.path("age", tenant+".key") }
 
-// certificate issues the tenant's hosts a certificate by the local authority.
-func (i *Installation) certificate(tenant *v1alpha1.BookingTenant) (*corev1.Secret, error) {
+// Certificate issues the tenant's hosts a certificate by the local authority.
+func (i *Installation) Certificate(tenant *v1alpha1.BookingTenant) (*corev1.Secret, error) {
 	authority, err := pki.Open(i.Options.Dir)
 	if err != nil {
 		return nil, err

@@ -31,6 +31,8 @@ type Evidence struct {
 	Wall Sample[Wall]
 	// Endpoints are the database server and the stores, by what processors call them.
 	Endpoints map[string]Sample[Endpoint]
+	// Site is the certificate in the Secret the Ingress names for the site's hosts; nobody looks where there is no host.
+	Site      Sample[Endpoint]
 	Retention Sample[Retention]
 	// Stores by name.
 	Stores map[string]Sample[Store]

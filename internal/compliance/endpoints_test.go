@@ -52,7 +52,7 @@ func TestServerAndStoresAreTheOnesTheirNamesStandFor(t *testing.T) {
 // B4: certificates end by the clock alone.
 func TestTransportIsEncryptedUntilACertificateEnds(t *testing.T) {
 	expectVerdicts(t, v1alpha1.ConditionTransportEncrypted, map[string]verdict{
-		"all verified": {func(*plan.Plan, *compliance.Evidence) {}, metav1.ConditionTrue, v1alpha1.ReasonMeasured, []string{"4 endpoints speak verified TLS"}},
+		"all verified": {func(*plan.Plan, *compliance.Evidence) {}, metav1.ConditionTrue, v1alpha1.ReasonMeasured, []string{"4 endpoints speak verified TLS", "names its hosts"}},
 		"ended at this moment": {met(store, func(s *sample) { s.Value.NotAfter = now }), metav1.ConditionFalse, v1alpha1.ReasonCertificateExpired,
 			[]string{"the certificate of " + store + " ended at", "renew it"}},
 		"due for renewal": {met(store, func(s *sample) { s.Value.NotAfter = now.Add(7 * days) }), metav1.ConditionTrue, v1alpha1.ReasonMeasured,

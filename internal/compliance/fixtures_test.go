@@ -8,6 +8,7 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/termintreu/termintreu/api/v1alpha1"
 	"github.com/termintreu/termintreu/internal/compliance"
@@ -34,7 +35,9 @@ func baselPlan() *plan.Plan {
 		{Category: v1alpha1.CategoryTenantData, Period: 365 * days, Action: v1alpha1.ActionDelete},
 	}
 	return &plan.Plan{
-		Region: plan.Region{Name: "ch", Country: "CH", AllowedCountries: []v1alpha1.CountryCode{"CH"}, NodeLabel: "topology.kubernetes.io/region", NodeValues: []string{"ch", "li"}, EgressRequired: true},
+		Tenant:   types.NamespacedName{Namespace: "basel", Name: "site"},
+		Instance: plan.Instance{Hosts: []string{"termine.example.org"}, TLSSecretName: "site-tls"},
+		Region:   plan.Region{Name: "ch", Country: "CH", AllowedCountries: []v1alpha1.CountryCode{"CH"}, NodeLabel: "topology.kubernetes.io/region", NodeValues: []string{"ch", "li"}, EgressRequired: true},
 		Processors: []plan.ProcessorUse{
 			{Where: "database server pg-1", Processor: v1alpha1.Processor{Name: "Limmatwerk AG", Seat: "CH", Country: "CH"}},
 			{Where: "backup store zug", Processor: v1alpha1.Processor{Name: "Aarespeicher AG", Seat: "CH", Country: "CH"}},
@@ -54,6 +57,9 @@ func soundEvidence() *compliance.Evidence {
 			{What: "Deployment basel/site-booking", Bound: true},
 			{What: "Pod basel/site-booking-1", Bound: true, Node: "ch-1", NodeValue: "ch"},
 			{What: "Pod termintreu-ch/site-purge-1", Bound: true, Node: "li-1", NodeValue: "li"},
+		}},
+		Site: compliance.Sample[compliance.Endpoint]{At: ago(time.Minute), Value: compliance.Endpoint{
+			Key: "77aa", NotBefore: ago(30 * days), NotAfter: now.Add(60 * days),
 		}},
 		Wall:      compliance.Sample[compliance.Wall]{At: ago(time.Minute)},
 		Retention: compliance.Sample[compliance.Retention]{At: ago(2 * time.Minute)},

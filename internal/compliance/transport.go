@@ -29,9 +29,17 @@ func transport(p *plan.Plan, e *Evidence, clock Clock) Finding {
 			due = append(due, fmt.Sprintf("the certificate of %s ends at %s: renew it", use.Where, stamp(met.NotAfter)))
 		}
 	}
+	said := fmt.Sprintf("%d endpoints speak verified TLS", len(parts))
+	if len(p.Instance.Hosts) > 0 {
+		parts = append(parts, certified(p, e, clock))
+		said += ", and the certificate of " + UseSite + " names its hosts"
+		if met := e.Site.Value; met.Fault == "" && met.dueAt(clock.Now) {
+			due = append(due, fmt.Sprintf("the certificate of %s ends at %s: renew it", UseSite, stamp(met.NotAfter)))
+		}
+	}
 	f := join(v1alpha1.ConditionTransportEncrypted, parts...)
 	if f.Status == metav1.ConditionTrue {
-		f.Message = fmt.Sprintf("%d endpoints speak verified TLS", len(parts))
+		f.Message = said
 		if len(due) > 0 {
 			f.Message += "; " + strings.Join(due, "; ")
 		}

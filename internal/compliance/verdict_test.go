@@ -122,7 +122,10 @@ func expectNoBetterThanEvidence(t *testing.T, e *compliance.Evidence, states [6]
 	where := uses[int(states[3])%len(uses)].Where
 	met, usable := in(e.Endpoints[where], states[2]+states[4])
 	e.Endpoints[where] = met
-	supported[v1alpha1.ConditionTransportEncrypted] = usable
+	// The site's certificate walks with yet another sum.
+	site, shown := in(e.Site, states[0]+states[3]+states[5])
+	e.Site, oldest[v1alpha1.ConditionTransportEncrypted] = site, site.At
+	supported[v1alpha1.ConditionTransportEncrypted] = usable && shown
 	supported[v1alpha1.ConditionResidencyEnforced] = supported[v1alpha1.ConditionResidencyEnforced] && usable
 	for _, use := range uses {
 		for _, claim := range []string{v1alpha1.ConditionResidencyEnforced, v1alpha1.ConditionTransportEncrypted} {

@@ -59,8 +59,11 @@ type Book struct {
 	walls     map[string]compliance.Sample[compliance.Wall]
 	endpoints map[EndpointKey]compliance.Sample[compliance.Endpoint]
 	notices   map[string]compliance.Sample[compliance.Notice]
-	egress    map[string]compliance.Sample[compliance.Egress]
-	servers   map[ServerKey]compliance.Sample[Server]
+	sites     map[string]compliance.Sample[compliance.Endpoint]
+	// looked is set once every site's certificate was looked at.
+	looked  bool
+	egress  map[string]compliance.Sample[compliance.Egress]
+	servers map[ServerKey]compliance.Sample[Server]
 	// asked is set once every instance was asked for its network.
 	asked    bool
 	fronts   map[string]compliance.Sample[[]compliance.Placement]
@@ -75,6 +78,7 @@ func NewBook(notify func(dataID string)) *Book {
 		placed: map[plan.DatabaseKey]map[string]bool{}, notify: notify,
 		walls:     map[string]compliance.Sample[compliance.Wall]{},
 		endpoints: map[EndpointKey]compliance.Sample[compliance.Endpoint]{},
+		sites:     map[string]compliance.Sample[compliance.Endpoint]{},
 		egress:    map[string]compliance.Sample[compliance.Egress]{},
 		servers:   map[ServerKey]compliance.Sample[Server]{},
 		fronts:    map[string]compliance.Sample[[]compliance.Placement]{},

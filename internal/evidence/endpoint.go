@@ -103,4 +103,22 @@ func Faulty(err error) (fault compliance.Endpoint, is bool) {
 	return fault, true
 }
 
+// Certified is what a booking site's certificate and key say: whether they belong together, and name every host.
+func Certified(certificate, key []byte, hosts []string) compliance.Endpoint {
+	pair, err := tls.X509KeyPair(certificate, key)
+	if err != nil {
+		return compliance.Endpoint{FaultReason: v1alpha1.ReasonCertificateInvalid, Fault: "holds no certificate with its key in tls.crt and tls.key"}
+	}
+	sum := sha256.Sum256(pair.Leaf.RawSubjectPublicKeyInfo)
+	// The chain's other certificates may be there for old browsers' sake, and end without harm.
+	met := compliance.Endpoint{Key: hex.EncodeToString(sum[:]), NotBefore: pair.Leaf.NotBefore.UTC(), NotAfter: pair.Leaf.NotAfter.UTC()}
+	for _, host := range hosts {
+		if pair.Leaf.VerifyHostname(host) != nil {
+			met.FaultReason, met.Fault = v1alpha1.ReasonCertificateInvalid, "does not name host "+host
+			break
+		}
+	}
+	return met
+}
+
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }

@@ -108,6 +108,9 @@ func New(ctx context.Context, config *rest.Config, o Options) (manager.Manager, 
 	if err := mgr.Add(manager.RunnableFunc(databases.CloseAtEnd)); err != nil {
 		return nil, err
 	}
+	if err := mgr.Add(&controllers.SiteReader{Client: mgr.GetClient(), Secrets: mgr.GetAPIReader(), Book: book, Interval: o.MeasureInterval}); err != nil {
+		return nil, err
+	}
 	if o.ReadNotices {
 		if err := mgr.Add(&controllers.NoticeReader{Client: mgr.GetClient(), Serving: serving, Book: book, Interval: o.MeasureInterval}); err != nil {
 			return nil, err

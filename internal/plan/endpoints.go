@@ -19,3 +19,11 @@ func ServerDigest(s *v1alpha1.DatabaseServer) string {
 func StoreDigest(s *v1alpha1.BackupStore) string {
 	return Hash([]any{s.Endpoint, s.Bucket, s.SigningRegion, s.CABundle, s.AdminSecretRef.Name, s.IdentityProvider})
 }
+
+// SiteDigest tells one declaration of a booking site's certificate from another.
+func SiteDigest(hosts []string, secretName string) string { return Hash([]any{hosts, secretName}) }
+
+// SiteSecret names the Secret with the certificate of the plan's booking site.
+func SiteSecret(p *Plan) string {
+	return "Secret " + p.Tenant.Namespace + "/" + p.Instance.TLSSecretName
+}

@@ -46,7 +46,7 @@ func newExtra(ctx context.Context, name string) *extra {
 	like := tenantOf(ctx, fastLane)
 	e.spec = *like.Spec.DeepCopy()
 	e.spec.RegionRef.Name, e.spec.RetentionPolicyRef.Name = full, full
-	e.spec.Instance.Hosts, e.spec.Instance.TLSSecretName = []v1alpha1.Host{v1alpha1.Host(full + ".localhost")}, ""
+	e.spec.Instance.Hosts = []v1alpha1.Host{v1alpha1.Host(full + ".localhost")}
 	e.spec.Backup.Schedule = "* * * * *"
 	identity, err := age.GenerateX25519Identity()
 	Expect(err).NotTo(HaveOccurred())
@@ -76,9 +76,11 @@ func (e *extra) create(ctx context.Context) {
 	}
 	Expect(kube.Create(ctx, &e.region)).To(Succeed())
 	Expect(kube.Create(ctx, &e.policy)).To(Succeed())
-	Expect(kube.Create(ctx, &v1alpha1.BookingTenant{
-		ObjectMeta: metav1.ObjectMeta{Namespace: e.tenant.Namespace, Name: e.tenant.Name}, Spec: e.spec,
-	})).To(Succeed())
+	tenant := &v1alpha1.BookingTenant{ObjectMeta: metav1.ObjectMeta{Namespace: e.tenant.Namespace, Name: e.tenant.Name}, Spec: e.spec}
+	certificate, err := installation.Certificate(tenant)
+	Expect(err).NotTo(HaveOccurred())
+	Expect(kube.Create(ctx, certificate)).To(Succeed())
+	Expect(kube.Create(ctx, tenant)).To(Succeed())
 }
 
 // trust makes a node one of the extra region's.

@@ -25,7 +25,7 @@ var _ = Describe("A new tenant", func() {
 
 		status := get(ctx, tenant).Status
 		Expect(status.DataID).To(Equal(dataIDOf(tenant)))
-		Expect(status.URL).To(Equal("http://site." + w.name + ".example.org"))
+		Expect(status.URL).To(Equal("https://site." + w.name + ".example.org"))
 		Expect(status.Database).To(Equal(&v1alpha1.DatabasePlacement{Server: "pg-1", Name: w.database(), Schema: dataIDOf(tenant)}))
 		Expect(status.Compliance.ValidUntil.Time).To(BeTemporally(">", status.Compliance.CheckedAt.Time))
 		Expect(status.Retention.Overdue).To(HaveValue(BeZero()))

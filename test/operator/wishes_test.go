@@ -96,7 +96,7 @@ func (w *world) wish(name string) *v1alpha1.BookingTenant {
 			ProcessingAgreement: v1alpha1.ProcessingAgreement{
 				InForceFrom: "2026-01-01", Reference: "AVV 1", DocumentSHA256: v1alpha1.SHA256(strings.Repeat("0", 64)),
 			},
-			Instance: v1alpha1.InstanceSpec{Replicas: 2, Hosts: []v1alpha1.Host{v1alpha1.Host(name + "." + w.name + ".example.org")}},
+			Instance: v1alpha1.InstanceSpec{Replicas: 2, Hosts: []v1alpha1.Host{v1alpha1.Host(name + "." + w.name + ".example.org")}, TLSSecretName: siteSecret},
 			Catalogue: v1alpha1.Catalogue{
 				Offices: []v1alpha1.Office{{
 					Name: "hall", DisplayName: "Kundenzentrum", Controller: "Einwohneramt", Address: address,

@@ -42,6 +42,7 @@ func newWorld(ctx context.Context, change ...func(*v1alpha1.DataRegion, *v1alpha
 		c(w.region, w.policy)
 	}
 	createNamespace(ctx, w.namespace)
+	w.certify(ctx, time.Now(), "*."+w.name+".example.org")
 	createNamespace(ctx, w.region.Spec.PlatformNamespace)
 	w.node(ctx, "trusted", name)
 	Expect(admin.Create(ctx, w.region)).To(Succeed())
