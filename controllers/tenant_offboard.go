@@ -206,4 +206,3 @@ func reportContractEnd(s *scope) {
 	s.set(v1alpha1.ConditionOffboarded, metav1.ConditionFalse, v1alpha1.ReasonContractEnds, fmt.Sprintf(
 		"the site takes no bookings; the contract ends at %s: then the site stops and everything is exported", o.ContractEnd.UTC().Format(time.RFC3339)))
 }
-
