@@ -421,6 +421,8 @@ const (
 )
 
 // Service is something citizens book an appointment for.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.requiredFields) || self.requiredFields.size() == 0 || 'OnSite' in self.channels",message="a postal address may be asked for on site only: add OnSite to the service's channels, or remove PostalAddress from requiredFields"
 type Service struct {
 	// Name of the service in URLs.
 	Name CatalogueName `json:"name"`
@@ -440,7 +442,21 @@ type Service struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=300
 	LegalBasis string `json:"legalBasis,omitempty"`
+	// RequiredFields are what the service must know beyond name and mail address. A phone number is asked for where the
+	// channel is Phone, and nowhere else (A6).
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=1
+	RequiredFields []RequiredField `json:"requiredFields,omitempty"`
 }
+
+// RequiredField is something a service must know of a citizen.
+//
+// +kubebuilder:validation:Enum=PostalAddress
+type RequiredField string
+
+// RequiredFieldPostalAddress is street, postal code and town, asked for appointments on site alone (A6).
+const RequiredFieldPostalAddress RequiredField = "PostalAddress"
 
 // BackupSpec is when and for whom the tenant's schema is backed up.
 type BackupSpec struct {

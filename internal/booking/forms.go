@@ -5,6 +5,7 @@ package booking
 import (
 	"net/mail"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -23,17 +24,21 @@ const (
 // Contact is what a citizen says about themselves; an empty field was not asked for or not given (A4, A5, A6).
 type Contact struct {
 	GivenName, FamilyName, Email, Phone string
+	Street, PostalCode, City            string
 }
 
 // Asked says which contact fields a booking asks for.
 type Asked struct {
 	EmailOptional bool
 	Phone         bool
+	Address       bool
 }
 
-// Asks tells which contact fields a service asks for on a channel: a phone number only where one is called (A6).
+// Asks tells which contact fields a service asks for on a channel: a phone number only where one is called, an address
+// only on site and where the service declares that it needs one (A6).
 func (s *Service) Asks(channel v1alpha1.Channel) Asked {
-	return Asked{EmailOptional: s.EmailOptional, Phone: channel == v1alpha1.ChannelPhone}
+	return Asked{EmailOptional: s.EmailOptional, Phone: channel == v1alpha1.ChannelPhone,
+		Address: channel == v1alpha1.ChannelOnSite && slices.Contains(s.RequiredFields, v1alpha1.RequiredFieldPostalAddress)}
 }
 
 // Field of a form, as the form names it.
@@ -45,12 +50,18 @@ const (
 	FieldFamilyName Field = "family_name"
 	FieldEmail      Field = "email"
 	FieldPhone      Field = "phone"
+	FieldStreet     Field = "street"
+	FieldPostalCode Field = "postal_code"
+	FieldCity       Field = "city"
 	FieldNotice     Field = "notice"
 	FieldNoticeDate Field = "notice_date"
 	FieldStart      Field = "start"
 	FieldChannel    Field = "channel"
 	FieldNonce      Field = "nonce"
 )
+
+// ContactFields in the order forms ask for them.
+var ContactFields = []Field{FieldGivenName, FieldFamilyName, FieldEmail, FieldPhone, FieldStreet, FieldPostalCode, FieldCity, FieldNotice}
 
 // Faults are the keys of messages by field, never what was entered.
 type Faults map[Field]string
@@ -92,6 +103,14 @@ func ParseCorrection(form url.Values, asked Asked) (Contact, Faults) {
 			faults[FieldPhone] = "fault.missing"
 		} else if !validPhone(contact.Phone) {
 			faults[FieldPhone] = "fault.phone"
+		}
+	}
+	if asked.Address {
+		contact.Street, contact.PostalCode, contact.City = line(form, FieldStreet), line(form, FieldPostalCode), line(form, FieldCity)
+		for field, text := range map[Field]string{FieldStreet: contact.Street, FieldPostalCode: contact.PostalCode, FieldCity: contact.City} {
+			if fault := nameFault(text); fault != "" {
+				faults[field] = fault
+			}
 		}
 	}
 	return contact, faults

@@ -37,6 +37,8 @@ func TestTheContactFormAsksForWhatIsNeededAndNoMore(t *testing.T) {
 		{"a phone number for phone appointments (A6)", filled(), booking.Asked{Phone: true}, []booking.Field{"phone"}},
 		{"a phone number in digits", filled("phone", "call me"), booking.Asked{Phone: true}, []booking.Field{"phone"}},
 		{"a good phone number", filled("phone", "+41 61 555 01 23"), booking.Asked{Phone: true}, nil},
+		{"an address where it is needed (A6)", filled(), booking.Asked{Address: true}, []booking.Field{"city", "postal_code", "street"}},
+		{"a good address", filled("street", "Spiegelgasse 6", "postal_code", "4001", "city", "Basel"), booking.Asked{Address: true}, nil},
 		{"blank names", filled("given_name", " ", "family_name", "\t"), booking.Asked{}, []booking.Field{"family_name", "given_name"}},
 		{"control characters", filled("given_name", "A\x00da"), booking.Asked{}, []booking.Field{"given_name"}},
 		{"a header in the e-mail", filled("email", "ada@example.org>\r\nBcc: x@example.org"), booking.Asked{}, []booking.Field{"email"}},

@@ -98,6 +98,9 @@ type ExportedContact struct {
 	FamilyName string     `json:"familyName"`
 	Email      string     `json:"email,omitempty"`
 	Phone      string     `json:"phone,omitempty"`
+	Street     string     `json:"street,omitempty"`
+	PostalCode string     `json:"postalCode,omitempty"`
+	City       string     `json:"city,omitempty"`
 	NoticeDate string     `json:"noticeDate"`
 	CreatedAt  *time.Time `json:"createdAt,omitempty"`
 	DueAt      time.Time  `json:"deletionDueAt,omitzero"`
@@ -130,7 +133,8 @@ func NewExport(record *Record, snapshot *Snapshot, language string, now time.Tim
 		}
 	}
 	if contact := record.Contact; contact != nil {
-		export.Contact = &ExportedContact{contact.GivenName, contact.FamilyName, contact.Email, contact.Phone, record.NoticeDate,
+		export.Contact = &ExportedContact{contact.GivenName, contact.FamilyName, contact.Email, contact.Phone,
+			contact.Street, contact.PostalCode, contact.City, record.NoticeDate,
 			record.ContactCreated, record.Due(snapshot.Instance, v1alpha1.CategoryContact).UTC()}
 	}
 	return export

@@ -157,6 +157,13 @@ var _ = Describe("the API server", func() {
 
 		Entry("a store without encryption", regionWith(func(r *v1alpha1.DataRegion) { r.Spec.BackupStores[0].Endpoint = "http://store.example.org" }),
 			"backups travel over encrypted connections only"),
+		Entry("a postal address for a service nobody comes to", tenantWith(func(t *v1alpha1.BookingTenant) { // A6
+			t.Spec.Catalogue.Services[0].Channels = []v1alpha1.Channel{v1alpha1.ChannelPhone}
+			t.Spec.Catalogue.Services[0].RequiredFields = []v1alpha1.RequiredField{v1alpha1.RequiredFieldPostalAddress}
+		}), "add OnSite to the service's channels"),
+		Entry("a field no service may demand", tenantWith(func(t *v1alpha1.BookingTenant) {
+			t.Spec.Catalogue.Services[0].RequiredFields = []v1alpha1.RequiredField{"DateOfBirth"}
+		}), "PostalAddress"),
 		Entry("a country in words", regionWith(func(r *v1alpha1.DataRegion) { r.Spec.Country = "ch" }),
 			"two-letter ISO 3166-1 code"),
 		Entry("an endpoint that is no range", regionWith(func(r *v1alpha1.DataRegion) {

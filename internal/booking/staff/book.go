@@ -46,6 +46,7 @@ type bookBody struct {
 	// When is the chosen time in words, Start for the form.
 	When, Start, Nonce string
 	Contact            booking.Contact
+	Asked              booking.Asked
 	Language           string
 	Languages          []string
 	NoticeDate         string
@@ -124,6 +125,7 @@ func (d *Desk) bookPage(w http.ResponseWriter, r *request, status int, wanted wi
 	}
 	switch {
 	case wanted.Slot != nil:
+		body.Asked = asked(wanted)
 		body.When = r.locale.Date(wanted.Slot.Start) + ", " + r.locale.Clock(wanted.Slot.Start, booking.Repeated(wanted.Slot.Start))
 		body.Start = wanted.Slot.Start.UTC().Format(time.RFC3339)
 		if nonce := r.PostForm.Get("nonce"); nonce != "" {
@@ -174,6 +176,13 @@ type bookedBody struct {
 	Mailed bool
 }
 
+// asked is what a booking for a caller asks for: the mail address is never demanded (A5).
+func asked(wanted wish) booking.Asked {
+	asked := wanted.Service.Asks(wanted.Channel)
+	asked.EmailOptional = true
+	return asked
+}
+
 // book books for somebody on the phone or at the counter. That they were informed is part of the form and of the audit
 // log (T2, T6); the mail address is asked for and never demanded (A5).
 func (d *Desk) book(w http.ResponseWriter, r *request) error {
@@ -181,8 +190,8 @@ func (d *Desk) book(w http.ResponseWriter, r *request) error {
 	if wanted.Office == nil || wanted.Service == nil {
 		return d.missing(w, r)
 	}
-	contact, wrong := booking.ParseContact(r.PostForm, booking.Asked{EmailOptional: true, Phone: wanted.Service.Asks(wanted.Channel).Phone}, r.snapshot.Notice.Date)
-	for _, field := range []booking.Field{booking.FieldGivenName, booking.FieldFamilyName, booking.FieldEmail, booking.FieldPhone, booking.FieldNotice} {
+	contact, wrong := booking.ParseContact(r.PostForm, asked(wanted), r.snapshot.Notice.Date)
+	for _, field := range booking.ContactFields {
 		if key, is := wrong[field]; is {
 			faults = append(faults, fault{string(field), r.locale.Say(key, "field", r.locale.Say("form."+string(field)))})
 		}

@@ -125,14 +125,15 @@ func (s *Store) Find(ctx context.Context, token string, expiry booking.Expiry) (
 		found                       booking.Appointment
 		created                     time.Time
 		given, family, email, phone *string
+		street, postalCode, city    *string
 	)
 	err := s.pool.QueryRow(ctx, `SELECT a.id::text, a.office, a.service, a.channel, a.starts_at, a.ends_at, a.state, a.locale, a.sequence, a.created_at,
-			c.given_name, c.family_name, c.email, c.phone
+			c.given_name, c.family_name, c.email, c.phone, c.street, c.postal_code, c.city
 		FROM (SELECT * FROM appointment WHERE token_hash = $3 AND `+alive+`) AS a
 		LEFT JOIN contact AS c ON c.appointment_id = a.id`,
 		expiry.Hold.Seconds(), expiry.Unconfirmed.Seconds(), booking.TokenHash(token)).Scan(
 		&found.ID, &found.Office, &found.Service, &found.Channel, &found.Start, &found.End, &found.State, &found.Locale, &found.Sequence, &created,
-		&given, &family, &email, &phone)
+		&given, &family, &email, &phone, &street, &postalCode, &city)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, ErrNotFound
 	}
@@ -144,7 +145,8 @@ func (s *Store) Find(ctx context.Context, token string, expiry booking.Expiry) (
 		found.Deadline = created.Add(expiry.Unconfirmed)
 	}
 	if given != nil {
-		found.Contact = &booking.Contact{GivenName: *given, FamilyName: value(family), Email: value(email), Phone: value(phone)}
+		found.Contact = &booking.Contact{GivenName: *given, FamilyName: value(family), Email: value(email), Phone: value(phone),
+			Street: value(street), PostalCode: value(postalCode), City: value(city)}
 	}
 	return &found, nil
 }
@@ -162,13 +164,20 @@ func (s *Store) SaveContact(ctx context.Context, token string, contact booking.C
 		if err != nil {
 			return err
 		}
-		_, err = tx.Exec(ctx, `INSERT INTO contact (appointment_id, given_name, family_name, email, phone, notice_date)
-			VALUES ($1, $2, $3, $4, $5, $6::text::date)
-			ON CONFLICT (appointment_id) DO UPDATE SET given_name = excluded.given_name, family_name = excluded.family_name,
-			email = excluded.email, phone = excluded.phone, notice_date = excluded.notice_date`,
-			id, contact.GivenName, contact.FamilyName, optional(contact.Email), optional(contact.Phone), noticeDate)
-		return err
+		return insertContact(ctx, tx, id, contact, noticeDate)
 	})
+}
+
+// insertContact stores a contact, or replaces it while the appointment is unconfirmed.
+func insertContact(ctx context.Context, tx pgx.Tx, appointment string, contact booking.Contact, noticeDate string) error {
+	_, err := tx.Exec(ctx, `INSERT INTO contact (appointment_id, given_name, family_name, email, phone, street, postal_code, city, notice_date)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::text::date)
+		ON CONFLICT (appointment_id) DO UPDATE SET given_name = excluded.given_name, family_name = excluded.family_name,
+		email = excluded.email, phone = excluded.phone, street = excluded.street, postal_code = excluded.postal_code, city = excluded.city,
+		notice_date = excluded.notice_date`,
+		appointment, contact.GivenName, contact.FamilyName, optional(contact.Email), optional(contact.Phone), optional(contact.Street),
+		optional(contact.PostalCode), optional(contact.City), noticeDate)
+	return err
 }
 
 // Confirm makes an unconfirmed booking binding and, in the same transaction, leaves a mail to be sent where the

@@ -109,9 +109,7 @@ func (s *Store) settle(ctx context.Context, tx pgx.Tx, by booking.Staff, call Ca
 	if err != nil {
 		return "", err
 	}
-	_, err = tx.Exec(ctx, `INSERT INTO contact (appointment_id, given_name, family_name, email, phone, notice_date) VALUES ($1, $2, $3, $4, $5, $6::text::date)`,
-		id, call.Contact.GivenName, call.Contact.FamilyName, optional(call.Contact.Email), optional(call.Contact.Phone), call.NoticeDate)
-	if err != nil {
+	if err := insertContact(ctx, tx, id, call.Contact, call.NoticeDate); err != nil {
 		return "", err
 	}
 	for _, action := range []string{"informed by " + string(call.Origin), withReason("booked by "+string(call.Origin), call.Reason)} {

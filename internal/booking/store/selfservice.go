@@ -64,8 +64,9 @@ func (s *Store) Correct(ctx context.Context, token string, contact booking.Conta
 		if err != nil {
 			return err
 		}
-		_, err = tx.Exec(ctx, `UPDATE contact SET given_name = $2, family_name = $3, email = $4, phone = $5 WHERE appointment_id = $1`,
-			id, contact.GivenName, contact.FamilyName, optional(contact.Email), optional(contact.Phone))
+		_, err = tx.Exec(ctx, `UPDATE contact SET given_name = $2, family_name = $3, email = $4, phone = $5, street = $6, postal_code = $7, city = $8
+			WHERE appointment_id = $1`, id, contact.GivenName, contact.FamilyName, optional(contact.Email), optional(contact.Phone),
+			optional(contact.Street), optional(contact.PostalCode), optional(contact.City))
 		if err != nil {
 			return err
 		}

@@ -156,10 +156,12 @@ func (s *Store) Visit(ctx context.Context, by booking.Staff, id string, allowed 
 		if visit.Restricted != nil {
 			return s.noteAs(ctx, tx, by.Actor(), "looked at", objectOf(visit.ID))
 		}
-		var given, family, email, phone *string
-		err = tx.QueryRow(ctx, `SELECT given_name, family_name, email, phone FROM contact WHERE appointment_id = $1`, visit.ID).Scan(&given, &family, &email, &phone)
+		var given, family, email, phone, street, postalCode, city *string
+		err = tx.QueryRow(ctx, `SELECT given_name, family_name, email, phone, street, postal_code, city FROM contact WHERE appointment_id = $1`, visit.ID).Scan(
+			&given, &family, &email, &phone, &street, &postalCode, &city)
 		if err == nil {
-			visit.Contact = &booking.Contact{GivenName: value(given), FamilyName: value(family), Email: value(email), Phone: value(phone)}
+			visit.Contact = &booking.Contact{GivenName: value(given), FamilyName: value(family), Email: value(email), Phone: value(phone),
+				Street: value(street), PostalCode: value(postalCode), City: value(city)}
 		} else if !errors.Is(err, pgx.ErrNoRows) {
 			return err
 		}

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/termintreu/termintreu/api/v1alpha1"
 	"github.com/termintreu/termintreu/internal/booking"
 	"github.com/termintreu/termintreu/internal/booking/locale"
 	"github.com/termintreu/termintreu/internal/booking/store"
@@ -157,19 +158,21 @@ type apiOffice struct {
 }
 
 type apiService struct {
-	Name          string      `json:"name"`
-	DisplayName   string      `json:"displayName"`
-	Duration      string      `json:"duration"`
-	Channels      []string    `json:"channels"`
-	EmailOptional bool        `json:"emailOptional"`
-	Offices       []apiOffice `json:"offices"`
+	Name          string   `json:"name"`
+	DisplayName   string   `json:"displayName"`
+	Duration      string   `json:"duration"`
+	Channels      []string `json:"channels"`
+	EmailOptional bool     `json:"emailOptional"`
+	// RequiredFields are asked for on site only.
+	RequiredFields []v1alpha1.RequiredField `json:"requiredFields,omitempty"`
+	Offices        []apiOffice              `json:"offices"`
 }
 
 func (s *Site) apiServices(r *request) (int, any, error) {
 	services := []apiService{}
 	for _, service := range r.snapshot.Catalogue.Services {
 		entry := apiService{Name: string(service.Name), DisplayName: service.Title(r.locale.Tag), Duration: string(service.Duration),
-			EmailOptional: service.EmailOptional, Offices: []apiOffice{}}
+			EmailOptional: service.EmailOptional, RequiredFields: service.RequiredFields, Offices: []apiOffice{}}
 		for _, channel := range service.Channels {
 			entry.Channels = append(entry.Channels, string(channel))
 		}

@@ -66,13 +66,17 @@ type apiContact struct {
 	FamilyName string `json:"familyName"`
 	Email      string `json:"email,omitempty"`
 	Phone      string `json:"phone,omitempty"`
+	Street     string `json:"street,omitempty"`
+	PostalCode string `json:"postalCode,omitempty"`
+	City       string `json:"city,omitempty"`
 	// NoticeDate is the version of the notice the citizen has acknowledged; needed until the appointment is confirmed.
 	NoticeDate string `json:"noticeDate,omitempty"`
 }
 
 func (c apiContact) form() url.Values {
 	form := url.Values{string(booking.FieldGivenName): {c.GivenName}, string(booking.FieldFamilyName): {c.FamilyName},
-		string(booking.FieldEmail): {c.Email}, string(booking.FieldPhone): {c.Phone}, string(booking.FieldNoticeDate): {c.NoticeDate}}
+		string(booking.FieldEmail): {c.Email}, string(booking.FieldPhone): {c.Phone},
+		string(booking.FieldStreet): {c.Street}, string(booking.FieldPostalCode): {c.PostalCode}, string(booking.FieldCity): {c.City}, string(booking.FieldNoticeDate): {c.NoticeDate}}
 	if c.NoticeDate != "" {
 		form.Set(string(booking.FieldNotice), "yes")
 	}
@@ -81,7 +85,7 @@ func (c apiContact) form() url.Values {
 
 // jsonFields are the names of form fields in JSON.
 var jsonFields = map[booking.Field]string{booking.FieldGivenName: "givenName", booking.FieldFamilyName: "familyName", booking.FieldEmail: "email",
-	booking.FieldPhone: "phone", booking.FieldNotice: "noticeDate"}
+	booking.FieldPhone: "phone", booking.FieldStreet: "street", booking.FieldPostalCode: "postalCode", booking.FieldCity: "city", booking.FieldNotice: "noticeDate"}
 
 func (s *Site) apiFaults(r *request, faults booking.Faults) error {
 	told := errForm

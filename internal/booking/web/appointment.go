@@ -186,7 +186,7 @@ func (s *Site) contactForm(w http.ResponseWriter, r *request, found *booking.App
 // faults says what is wrong with a form, in the order of its fields.
 func (s *Site) faults(r *request, faults booking.Faults) []fault {
 	var told []fault
-	for _, field := range []booking.Field{booking.FieldGivenName, booking.FieldFamilyName, booking.FieldEmail, booking.FieldPhone, booking.FieldNotice} {
+	for _, field := range booking.ContactFields {
 		if key, wrong := faults[field]; wrong {
 			label := r.locale.Say("form." + string(field))
 			told = append(told, fault{field, r.locale.Say(key, "field", label)})

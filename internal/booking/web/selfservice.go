@@ -76,7 +76,7 @@ func (s *Site) storedBody(r *request, record *booking.Record) storedBody {
 	add(appointment, "data.due", when(record.Due(r.snapshot.Instance, v1alpha1.CategoryAppointment)))
 	if contact := record.Contact; contact != nil {
 		for _, entry := range []row{{"form.given_name", contact.GivenName}, {"form.family_name", contact.FamilyName}, {"form.email", contact.Email},
-			{"form.phone", contact.Phone}, {"data.notice", r.locale.Day(record.NoticeDate)},
+			{"form.phone", contact.Phone}, {"form.street", contact.Street}, {"form.postal_code", contact.PostalCode}, {"form.city", contact.City}, {"data.notice", r.locale.Day(record.NoticeDate)},
 			{"data.due", when(record.Due(r.snapshot.Instance, v1alpha1.CategoryContact))}} {
 			add(&body.Person, entry.Label, entry.Value)
 		}

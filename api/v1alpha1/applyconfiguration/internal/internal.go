@@ -1294,6 +1294,8 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: versions
       type:
         scalar: numeric
+- name: com.github.termintreu.termintreu.api.v1alpha1.RequiredField
+  scalar: string
 - name: com.github.termintreu.termintreu.api.v1alpha1.ResidencyStatus
   map:
     fields:
@@ -1600,6 +1602,12 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: name
       type:
         namedType: com.github.termintreu.termintreu.api.v1alpha1.CatalogueName
+    - name: requiredFields
+      type:
+        list:
+          elementType:
+            namedType: com.github.termintreu.termintreu.api.v1alpha1.RequiredField
+          elementRelationship: associative
 - name: com.github.termintreu.termintreu.api.v1alpha1.SignedStatement
   map:
     fields:

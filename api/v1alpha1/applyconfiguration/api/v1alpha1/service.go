@@ -25,6 +25,9 @@ type ServiceApplyConfiguration struct {
 	EmailOptional *bool `json:"emailOptional,omitempty"`
 	// LegalBasis of the processing for this service, when it differs from the policy's (T2).
 	LegalBasis *string `json:"legalBasis,omitempty"`
+	// RequiredFields are what the service must know beyond name and mail address. A phone number is asked for where the
+	// channel is Phone, and nowhere else (A6).
+	RequiredFields []apiv1alpha1.RequiredField `json:"requiredFields,omitempty"`
 }
 
 // ServiceApplyConfiguration constructs a declarative configuration of the Service type for use with
@@ -80,5 +83,15 @@ func (b *ServiceApplyConfiguration) WithEmailOptional(value bool) *ServiceApplyC
 // If called multiple times, the LegalBasis field is set to the value of the last call.
 func (b *ServiceApplyConfiguration) WithLegalBasis(value string) *ServiceApplyConfiguration {
 	b.LegalBasis = &value
+	return b
+}
+
+// WithRequiredFields adds the given value to the RequiredFields field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the RequiredFields field.
+func (b *ServiceApplyConfiguration) WithRequiredFields(values ...apiv1alpha1.RequiredField) *ServiceApplyConfiguration {
+	for i := range values {
+		b.RequiredFields = append(b.RequiredFields, values[i])
+	}
 	return b
 }
