@@ -24,9 +24,13 @@ var officeColumns = []struct{ table, column string }{
 }
 
 // offices writes the appointments of each office for a spreadsheet.
-func (a *archive) offices(ctx context.Context, tx pgx.Tx, schema *live, scope Scope) error {
+func (a *archive) offices(ctx context.Context, tx pgx.Tx, schema *live, scope Scope, hidden bool) error {
 	expressions, names := schema.officeColumns()
-	rows, err := tx.Query(ctx, `SELECT DISTINCT office COLLATE "C" AS o FROM appointment WHERE $1 OR office = ANY ($2) ORDER BY o`, scope.Controller == "", scope.Offices)
+	only := ""
+	if hidden {
+		only = " AND appointment.id" + notHidden
+	}
+	rows, err := tx.Query(ctx, `SELECT DISTINCT office COLLATE "C" AS o FROM appointment WHERE ($1 OR office = ANY ($2))`+only+` ORDER BY o`, scope.Controller == "", scope.Offices)
 	if err != nil {
 		return clean("reading the offices", err)
 	}
@@ -41,16 +45,16 @@ func (a *archive) offices(ctx context.Context, tx pgx.Tx, schema *live, scope Sc
 	for _, office := range offices {
 		// Names of offices are plain; one that is not must lead to no other place.
 		c := &chunks{archive: a, stem: officeDir + url.PathEscape(strings.ReplaceAll(office, ".", "-")), end: ".csv", lead: lead, sum: sha256.New()}
-		if err := c.office(ctx, tx, expressions, office); err != nil {
+		if err := c.office(ctx, tx, expressions, office, only); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (c *chunks) office(ctx context.Context, tx pgx.Tx, expressions, office string) error {
+func (c *chunks) office(ctx context.Context, tx pgx.Tx, expressions, office, only string) error {
 	rows, err := tx.Query(ctx, "SELECT "+expressions+` FROM appointment LEFT JOIN contact ON contact.appointment_id = appointment.id
-		WHERE appointment.office = $1 ORDER BY appointment.starts_at, appointment.id`, office)
+		WHERE appointment.office = $1`+only+` ORDER BY appointment.starts_at, appointment.id`, office)
 	if err != nil {
 		return clean("reading an office", err)
 	}

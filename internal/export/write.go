@@ -85,6 +85,13 @@ func write(ctx context.Context, tx pgx.Tx, out io.Writer, scope Scope) (*Manifes
 	if scope.Controller != "" {
 		conditions = schema.attribute()
 	}
+	hidden, err := hides(ctx, tx)
+	if err != nil {
+		return nil, err
+	}
+	if hidden {
+		schema.leaveOutHidden(conditions)
+	}
 	a := &archive{tar: tar.NewWriter(out), manifest: Manifest{Format: Format, SchemaVersion: schema.version, Controller: scope.Controller}}
 	if err := a.begin(schema, scope); err != nil {
 		return nil, err
@@ -95,7 +102,7 @@ func write(ctx context.Context, tx pgx.Tx, out io.Writer, scope Scope) (*Manifes
 			return nil, err
 		}
 	}
-	if err := a.offices(ctx, tx, schema, scope); err != nil {
+	if err := a.offices(ctx, tx, schema, scope, hidden); err != nil {
 		return nil, err
 	}
 	return &a.manifest, a.end()
@@ -212,7 +219,7 @@ func (c *chunks) flush() error {
 func (a *archive) records(ctx context.Context, tx pgx.Tx, t *table, condition string, offices []string) error {
 	c := &chunks{archive: a, stem: dataDir + t.name, end: ".jsonl", sum: sha256.New()}
 	var arguments []any
-	if condition != "" {
+	if strings.Contains(condition, "$1") {
 		arguments = append(arguments, offices)
 	}
 	rows, err := tx.Query(ctx, t.selectSQL()+condition+" ORDER BY "+t.order(), arguments...)
