@@ -57,6 +57,9 @@ func newExtra(ctx context.Context, name string) *extra {
 	e.region.Spec.Nodes = v1alpha1.NodeTrust{Label: extraLabel, Values: []string{full}}
 	e.region.Spec.Namespaces = v1alpha1.NamespaceAccess{Names: []string{full}}
 	e.region.Spec.PlatformNamespace = full + "-platform"
+	// The ingress they share runs on nodes of region ch, which this region does not trust: to it, it is one outside the
+	// cluster, whose place is declared.
+	e.region.Spec.Ingress.PodSelector = metav1.LabelSelector{MatchLabels: map[string]string{"e2e": "outside"}}
 
 	policy := &v1alpha1.RetentionPolicy{}
 	Expect(kube.Get(ctx, client.ObjectKey{Name: like.Spec.RetentionPolicyRef.Name}, policy)).To(Succeed())

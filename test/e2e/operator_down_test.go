@@ -53,7 +53,7 @@ var _ = Describe("With the operator stopped", func() {
 		noticed(fmt.Sprintf("from the operator's end to Unknown everywhere (evidence stands %s)", maxEvidenceAge), start)
 		stopped := time.Now()
 		Eventually(func() time.Time {
-			return value[time.Time](ctx, conn, `SELECT coalesce(max(finished_at), '-infinity'::timestamptz) FROM purge_run WHERE isfinite(finished_at)`)
+			return value[time.Time](ctx, conn, `SELECT coalesce(max(finished_at), 'epoch'::timestamptz) FROM purge_run WHERE isfinite(finished_at)`)
 		}).WithContext(ctx).Should(BeTemporally(">", stopped), "no purge without the operator")
 		backupSince(ctx, tenant, stopped)
 		Expect(fingerprints(ctx)).To(Equal(before))

@@ -4,10 +4,13 @@ package e2e_test
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"net"
 	"net/http"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -23,6 +26,8 @@ import (
 
 	"github.com/termintreu/termintreu/api/v1alpha1"
 	"github.com/termintreu/termintreu/hack/cluster"
+	"github.com/termintreu/termintreu/internal/resources"
+	"github.com/termintreu/termintreu/internal/serving"
 )
 
 var _ = Describe("A rolling upgrade of a region's nodes", Label("tamper"), func() {
@@ -67,11 +72,17 @@ type watched struct {
 // replica and is drained, too.
 func visit(ctx context.Context, name types.NamespacedName) *watched {
 	GinkgoHelper()
-	service := &corev1.Service{}
-	Expect(kube.Get(ctx, client.ObjectKey{Namespace: name.Namespace, Name: name.Name + "-booking"}, service)).To(Succeed())
-	address := "http://" + net.JoinHostPort(service.Spec.ClusterIP, "80") + "/"
+	at, service, secret := client.ObjectKey{Namespace: name.Namespace, Name: name.Name + "-booking"}, &corev1.Service{}, &corev1.Secret{}
+	Expect(kube.Get(ctx, at, service)).To(Succeed())
+	Expect(kube.Get(ctx, at, secret)).To(Succeed())
+	roots := x509.NewCertPool()
+	Expect(roots.AppendCertsFromPEM(secret.Data[serving.AuthorityKey])).To(BeTrue())
+	address := "https://" + net.JoinHostPort(service.Spec.ClusterIP, strconv.Itoa(resources.PortService)) + "/"
 	host := string(tenantOf(ctx, name).Spec.Instance.Hosts[0])
-	visitor := http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DialContext: installation.Cluster.Dial, DisableKeepAlives: true}}
+	visitor := http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{
+		DialContext: installation.Cluster.Dial, DisableKeepAlives: true,
+		TLSClientConfig: &tls.Config{RootCAs: roots, ServerName: at.Name + "." + at.Namespace + ".svc", MinVersion: tls.VersionTLS13},
+	}}
 	w := &watched{}
 	ctx, w.stop = context.WithCancel(ctx)
 	w.every(ctx, 100*time.Millisecond, func() {
