@@ -85,9 +85,10 @@ type TenantRestoreStatus struct {
 	// Challenge to answer with `termintreu restore answer` while the step is WaitingForKey. It holds nothing secret.
 	// +optional
 	Challenge string `json:"challenge,omitempty"`
-	// StartedAt and FinishedAt by the operator's clock.
+	// StartedAt is when the restore began, by the operator's clock.
 	// +optional
 	StartedAt *metav1.Time `json:"startedAt,omitempty"`
+	// FinishedAt is when it ended, well or not, by the operator's clock.
 	// +optional
 	FinishedAt *metav1.Time `json:"finishedAt,omitempty"`
 	// Result is the proof, once there is one.
@@ -111,7 +112,7 @@ type RestoreResult struct {
 	Erased int64 `json:"erased"`
 	// JournalEntries that were replayed.
 	JournalEntries int64 `json:"journalEntries"`
-	// Overdue records and JournalHits counted afterwards.
+	// Overdue records counted afterwards.
 	Overdue int64 `json:"overdue"`
 	// JournalHits counted afterwards.
 	JournalHits int64 `json:"journalHits"`

@@ -27,7 +27,7 @@ type RestoreResultApplyConfiguration struct {
 	Erased *int64 `json:"erased,omitempty"`
 	// JournalEntries that were replayed.
 	JournalEntries *int64 `json:"journalEntries,omitempty"`
-	// Overdue records and JournalHits counted afterwards.
+	// Overdue records counted afterwards.
 	Overdue *int64 `json:"overdue,omitempty"`
 	// JournalHits counted afterwards.
 	JournalHits *int64 `json:"journalHits,omitempty"`

@@ -26,8 +26,9 @@ type TenantRestoreStatusApplyConfiguration struct {
 	Rows *int64 `json:"rows,omitempty"`
 	// Challenge to answer with `termintreu restore answer` while the step is WaitingForKey. It holds nothing secret.
 	Challenge *string `json:"challenge,omitempty"`
-	// StartedAt and FinishedAt by the operator's clock.
-	StartedAt  *metav1.Time `json:"startedAt,omitempty"`
+	// StartedAt is when the restore began, by the operator's clock.
+	StartedAt *metav1.Time `json:"startedAt,omitempty"`
+	// FinishedAt is when it ended, well or not, by the operator's clock.
 	FinishedAt *metav1.Time `json:"finishedAt,omitempty"`
 	// Result is the proof, once there is one.
 	Result *RestoreResultApplyConfiguration `json:"result,omitempty"`
