@@ -94,7 +94,8 @@ func (c *Cluster) systemManifests() ([]byte, error) {
 }
 
 // awaitNodes labels the nodes as an administrator, not as the nodes' kubelets
-// would: a node that could say where it is could lie.
+// would: a node that could say where it is could lie. It is one of those whom the regions of config/samples let do so,
+// since a test that was killed may have left a node in a region of its own.
 func (c *Cluster) awaitNodes(ctx context.Context) error {
 	for i, n := range c.Spec.Nodes {
 		// After a restart the API server still believes the last word of
@@ -106,7 +107,9 @@ func (c *Cluster) awaitNodes(ctx context.Context) error {
 	}
 	wait := []string{"wait", "--for=condition=Ready", "--timeout=120s"}
 	for _, n := range c.Spec.Nodes {
-		label := []string{"label", "--overwrite", "node", n.Name}
+		label := []string{
+			"label", "--as=node-administrator", "--as-group=platform:node-administrators", "--as-group=system:masters", "--overwrite", "node", n.Name,
+		}
 		for key, value := range n.Labels {
 			label = append(label, key+"="+value)
 		}

@@ -89,8 +89,9 @@ var _ = Describe("Backups", func() {
 		tenant := w.create(ctx, "site")
 		// An hour is more than clocks may differ, so that run asks for no lock.
 		w.backUp(ctx, tenant, time.Hour)
-		claim := eventually(ctx, tenant, v1alpha1.ConditionBackupsCurrent, metav1.ConditionFalse, saying("store "+stores[0].Name), saying("shows no lock"))
-		Expect(claim.Reason).To(Equal(v1alpha1.ReasonCopyUnlocked))
+		Eventually(func() string {
+			return eventually(ctx, tenant, v1alpha1.ConditionBackupsCurrent, metav1.ConditionFalse, saying("store "+stores[0].Name), saying("shows no lock")).Reason
+		}).WithContext(ctx).Should(Equal(v1alpha1.ReasonCopyUnlocked), "once every store's copy was seen")
 
 		result := w.backUp(ctx, tenant, 0)
 		eventually(ctx, tenant, v1alpha1.ConditionBackupsCurrent, metav1.ConditionTrue)

@@ -92,12 +92,14 @@ func (w *world) expectWhole(ctx context.Context, tenant *v1alpha1.BookingTenant)
 	Expect(admin.Get(ctx, client.ObjectKey{Namespace: tenant.Namespace, Name: "site-booking"}, instance)).To(Succeed())
 	purge, _ := w.jobFiles(ctx, tenant, "retention")
 	backup, _ := w.jobFiles(ctx, tenant, "backup")
+	keeper := &corev1.Secret{}
+	Expect(admin.Get(ctx, client.ObjectKey{Namespace: w.region.Spec.PlatformNamespace, Name: dataID + "-expiry"}, keeper)).To(Succeed())
 	for _, secret := range []map[string][]byte{instance.Data, purge, backup} {
 		Eventually(func() error { return w.login(ctx, dataID, secret) }).Should(Succeed())
 	}
 	for _, store := range stores {
 		id, key := settings.StoreKeys(store.Name)
-		_, err := store.As(string(backup[id]), string(backup[key])).ListObjectVersions(ctx, &s3.ListObjectVersionsInput{
+		_, err := store.As(string(keeper.Data[id]), string(keeper.Data[key])).ListObjectVersions(ctx, &s3.ListObjectVersionsInput{
 			Bucket: aws.String(store.Bucket), Prefix: aws.String(dataID + "/"),
 		})
 		Expect(err).NotTo(HaveOccurred())
