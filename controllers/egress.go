@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
@@ -44,16 +45,8 @@ func (r *EgressReader) NeedLeaderElection() bool { return true }
 // Start asks until the context ends.
 func (r *EgressReader) Start(ctx context.Context) error {
 	r.http = http.Client{Timeout: noticeTimeout, Transport: &http.Transport{DisableKeepAlives: true}, CheckRedirect: refuseRedirects}
-	ticker := time.NewTicker(r.Interval)
-	defer ticker.Stop()
-	for {
-		r.round(ctx)
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-ticker.C:
-		}
-	}
+	wait.NonSlidingUntilWithContext(ctx, r.round, r.Interval)
+	return nil
 }
 
 func (r *EgressReader) round(ctx context.Context) {

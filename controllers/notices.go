@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
@@ -53,16 +54,8 @@ func (n *NoticeReader) NeedLeaderElection() bool { return true }
 func (n *NoticeReader) Start(ctx context.Context) error {
 	n.http = http.Client{Timeout: noticeTimeout, Transport: &http.Transport{DisableKeepAlives: true, DialTLSContext: n.dial},
 		CheckRedirect: refuseRedirects}
-	ticker := time.NewTicker(n.Interval)
-	defer ticker.Stop()
-	for {
-		n.round(ctx)
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-ticker.C:
-		}
-	}
+	wait.NonSlidingUntilWithContext(ctx, n.round, n.Interval)
+	return nil
 }
 
 func refuseRedirects(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
@@ -34,16 +35,8 @@ func (r *SiteReader) NeedLeaderElection() bool { return true }
 
 // Start looks until the context ends.
 func (r *SiteReader) Start(ctx context.Context) error {
-	ticker := time.NewTicker(r.Interval)
-	defer ticker.Stop()
-	for {
-		r.round(ctx)
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-ticker.C:
-		}
-	}
+	wait.NonSlidingUntilWithContext(ctx, r.round, r.Interval)
+	return nil
 }
 
 func (r *SiteReader) round(ctx context.Context) {

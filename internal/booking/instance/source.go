@@ -41,21 +41,14 @@ func (s *Source) Snapshot() *booking.Snapshot { return s.current.Load() }
 // Watch looks for a new document every interval until ctx ends. The kubelet swaps a ConfigMap's files by a link, so
 // contents are compared, not times.
 func (s *Source) Watch(ctx context.Context, interval time.Duration) {
-	ticker := time.NewTicker(interval)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-			changed, err := s.Reload()
-			if err != nil {
-				s.log.Error("settings refused, the last valid ones stay in force", "error", err.Error())
-			} else if changed {
-				s.log.Info("settings reloaded", "planHash", s.Snapshot().PlanHash)
-			}
+	every(ctx, interval, func() {
+		changed, err := s.Reload()
+		if err != nil {
+			s.log.Error("settings refused, the last valid ones stay in force", "error", err.Error())
+		} else if changed {
+			s.log.Info("settings reloaded", "planHash", s.Snapshot().PlanHash)
 		}
-	}
+	})
 }
 
 // Reload reads the document and, when it is new and valid, puts it in force.
