@@ -152,13 +152,9 @@ func (b *Book) PutWall(region string, wall compliance.Sample[compliance.Wall]) {
 	b.mu.Lock()
 	old := b.walls[region]
 	b.walls[region] = wall
-	changed := map[string]bool{}
-	if old.At.IsZero() || (old.Err == nil) != (wall.Err == nil) || old.Value != wall.Value {
-		b.addAudited(region, changed)
-	}
 	b.mu.Unlock()
-	for dataID := range changed {
-		b.notify(dataID)
+	if turned(old, wall, old.Value == wall.Value) {
+		b.notifyRegion(region)
 	}
 }
 
@@ -167,6 +163,22 @@ func (b *Book) Wall(region string) compliance.Sample[compliance.Wall] {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
 	return b.walls[region]
+}
+
+// turned tells whether a sample may change a verdict: it is the first, one of the two failed, or they differ.
+func turned[T any](before, now compliance.Sample[T], same bool) bool {
+	return before.At.IsZero() || (before.Err == nil) != (now.Err == nil) || !same
+}
+
+// notifyRegion tells every tenant of a region.
+func (b *Book) notifyRegion(region string) {
+	tenants := map[string]bool{}
+	b.mu.RLock()
+	b.addAudited(region, tenants)
+	b.mu.RUnlock()
+	for dataID := range tenants {
+		b.notify(dataID)
+	}
 }
 
 // addAudited adds every tenant of a region: a store that stops answering, or answers for the first time, says

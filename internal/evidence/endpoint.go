@@ -29,13 +29,9 @@ func (b *Book) PutEndpoint(key EndpointKey, sample compliance.Sample[compliance.
 		sample.Value.Pinned = old.Value.Pinned
 	}
 	b.endpoints[key] = sample
-	changed := map[string]bool{}
-	if old.At.IsZero() || (old.Err == nil) != (sample.Err == nil) || old.Value != sample.Value {
-		b.addAudited(key.Region, changed)
-	}
 	b.mu.Unlock()
-	for dataID := range changed {
-		b.notify(dataID)
+	if turned(old, sample, old.Value == sample.Value) {
+		b.notifyRegion(key.Region)
 	}
 }
 

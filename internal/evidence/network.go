@@ -3,6 +3,7 @@
 package evidence
 
 import (
+	"maps"
 	"slices"
 
 	"github.com/termintreu/termintreu/internal/compliance"
@@ -11,10 +12,10 @@ import (
 // PutEgress enters what a tenant's instances found of their network, and tells when that may change a verdict.
 func (b *Book) PutEgress(dataID string, sample compliance.Sample[compliance.Egress]) {
 	b.mu.Lock()
-	old, known := b.egress[dataID]
+	old := b.egress[dataID]
 	b.egress[dataID] = sample
 	b.mu.Unlock()
-	if !known || (old.Err == nil) != (sample.Err == nil) || !old.Value.Equal(sample.Value) {
+	if turned(old, sample, old.Value.Equal(sample.Value)) {
 		b.notify(dataID)
 	}
 }
@@ -38,11 +39,7 @@ func (b *Book) KeepEgress(dataIDs map[string]bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.asked = true
-	for dataID := range b.egress {
-		if !dataIDs[dataID] {
-			delete(b.egress, dataID)
-		}
-	}
+	maps.DeleteFunc(b.egress, func(dataID string, _ compliance.Sample[compliance.Egress]) bool { return !dataIDs[dataID] })
 }
 
 // PutFront enters where the pods of a region's ingress run, and tells the region's tenants when that changed.
@@ -50,13 +47,9 @@ func (b *Book) PutFront(region string, front compliance.Sample[[]compliance.Plac
 	b.mu.Lock()
 	old := b.fronts[region]
 	b.fronts[region] = front
-	changed := map[string]bool{}
-	if old.At.IsZero() || (old.Err == nil) != (front.Err == nil) || !slices.Equal(old.Value, front.Value) {
-		b.addAudited(region, changed)
-	}
 	b.mu.Unlock()
-	for dataID := range changed {
-		b.notify(dataID)
+	if turned(old, front, slices.Equal(old.Value, front.Value)) {
+		b.notifyRegion(region)
 	}
 }
 

@@ -18,11 +18,11 @@ type expectation struct {
 // change a verdict.
 func (b *Book) PutNotice(dataID string, sample compliance.Sample[compliance.Notice]) {
 	b.mu.Lock()
-	old, known := b.notices[dataID]
+	old := b.notices[dataID]
 	b.notices[dataID] = sample
 	awaited := sample.Err == nil && b.expected[dataID].planHash != sample.Value.PlanHash
 	b.mu.Unlock()
-	if !known || awaited || (old.Err == nil) != (sample.Err == nil) || old.Value != sample.Value {
+	if awaited || turned(old, sample, old.Value == sample.Value) {
 		b.notify(dataID)
 	}
 }

@@ -31,13 +31,9 @@ func (b *Book) PutServer(key ServerKey, server compliance.Sample[Server]) {
 		server.Value = old.Value
 	}
 	b.servers[key] = server
-	changed := map[string]bool{}
-	if old.At.IsZero() || (old.Err == nil) != (server.Err == nil) || !reflect.DeepEqual(old.Value, server.Value) {
-		b.addAudited(key.Region, changed)
-	}
 	b.mu.Unlock()
-	for dataID := range changed {
-		b.notify(dataID)
+	if turned(old, server, reflect.DeepEqual(old.Value, server.Value)) {
+		b.notifyRegion(key.Region)
 	}
 }
 

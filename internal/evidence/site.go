@@ -11,10 +11,10 @@ import (
 // PutSite enters what a tenant's site has for a certificate, and tells when that may change a verdict.
 func (b *Book) PutSite(dataID string, sample compliance.Sample[compliance.Endpoint]) {
 	b.mu.Lock()
-	old, known := b.sites[dataID]
+	old := b.sites[dataID]
 	b.sites[dataID] = sample
 	b.mu.Unlock()
-	if !known || (old.Err == nil) != (sample.Err == nil) || old.Value != sample.Value {
+	if turned(old, sample, old.Value == sample.Value) {
 		b.notify(dataID)
 	}
 }
