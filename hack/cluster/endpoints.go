@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
-	"os"
 	"strconv"
 )
 
@@ -102,20 +101,6 @@ func (e Endpoints) Ingress(region string) (IngressEndpoint, bool) {
 		}
 	}
 	return IngressEndpoint{}, false
-}
-
-// ReadEndpoints reads endpoints.json in the cluster's folder.
-func ReadEndpoints(dir string) (Endpoints, error) {
-	var e Endpoints
-	l, err := newLayout(dir)
-	if err != nil {
-		return e, err
-	}
-	raw, err := os.ReadFile(l.endpointsFile())
-	if err != nil {
-		return e, fmt.Errorf("no local cluster in %s: %w", dir, err)
-	}
-	return e, json.Unmarshal(raw, &e)
 }
 
 func (c *Cluster) endpoints() Endpoints {

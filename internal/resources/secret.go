@@ -3,8 +3,6 @@
 package resources
 
 import (
-	"fmt"
-
 	corev1 "k8s.io/api/core/v1"
 	coreac "k8s.io/client-go/applyconfigurations/core/v1"
 
@@ -73,17 +71,4 @@ func addKeys(data map[string][]byte, store string, keys objectstore.Keys) {
 
 func login(c settings.Credentials) map[string][]byte {
 	return map[string][]byte{settings.UsernameKey: []byte(c.Username), settings.PasswordKey: []byte(c.Password)}
-}
-
-// LoginOf reads the database credentials back from a live Secret; they are complete or an error names the key that
-// is missing, never what it held.
-func LoginOf(secret *corev1.Secret) (settings.Credentials, error) {
-	for _, key := range []string{settings.UsernameKey, settings.PasswordKey} {
-		if len(secret.Data[key]) == 0 {
-			return settings.Credentials{}, fmt.Errorf("secret %s/%s has no key %s", secret.Namespace, secret.Name, key)
-		}
-	}
-	return settings.Credentials{
-		Username: string(secret.Data[settings.UsernameKey]), Password: string(secret.Data[settings.PasswordKey]),
-	}, nil
 }
