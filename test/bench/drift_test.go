@@ -4,11 +4,7 @@ package bench
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -16,9 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -48,7 +42,6 @@ func TestBenchDrift(t *testing.T) {
 	c := newCluster(t, func(region *v1alpha1.DataRegion) {
 		region.Spec.Admission.NodeAdministrators = []string{"system:masters"}
 	})
-	c.putWallsUp(t)
 	c.place(t, crowded)
 	for i := range ordinary {
 		c.place(t, nodeName(i))
@@ -146,32 +139,4 @@ func (c *cluster) populate(tb testing.TB) {
 		pod.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}
 		return c.client.Status().Patch(ctx, pod, client.MergeFrom(before))
 	}))
-}
-
-// putWallsUp applies config/admission, without which ResidencyEnforced is never True; but for the policy that lets the
-// operator's account alone bind namespaces, since the operator runs as an administrator here.
-func (c *cluster) putWallsUp(tb testing.TB) {
-	tb.Helper()
-	files, err := filepath.Glob(filepath.Join("..", "..", "config", "admission", "*.yaml"))
-	must(tb, err)
-	for _, name := range files {
-		if filepath.Base(name) == "kustomization.yaml" {
-			continue
-		}
-		file, err := os.Open(name)
-		must(tb, err)
-		defer func() { _ = file.Close() }()
-		for decoder := yaml.NewYAMLOrJSONDecoder(file, 4096); ; {
-			object := &unstructured.Unstructured{}
-			if err := decoder.Decode(&object.Object); errors.Is(err, io.EOF) {
-				break
-			} else {
-				must(tb, err)
-			}
-			if object.GetKind() == "ValidatingAdmissionPolicyBinding" && object.GetName() == "termintreu-namespaces" {
-				continue
-			}
-			c.create(tb, object)
-		}
-	}
 }
