@@ -133,7 +133,8 @@ func mendFrom(ctx context.Context, from, to *target, start time.Time) error {
 		return err
 	}
 	from.versionID = ""
-	return transfer(ctx, from, to, m)
+	// Who mends may delete, and so leaves no record of its upload behind, as a writer must.
+	return errors.Join(transfer(ctx, from, to, m), to.client.EndUpload(ctx, to.recordKey(start), to.dumpKey(start)))
 }
 
 // manifest of a backup, as the store has it.

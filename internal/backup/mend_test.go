@@ -113,3 +113,21 @@ func TestACopyThatIsNoLongerWhatItsManifestSaysIsNotSpread(t *testing.T) {
 		t.Errorf("%+v", mended.Stores)
 	}
 }
+
+func TestMendingALargeCopyLeavesNoRecordOfItsUpload(t *testing.T) {
+	tn := newTenant(t, s3test.Start(t, 2), 1)
+	tn.dumping(t, "head -c 12000000 /dev/urandom\n")
+	now := time.Now()
+	tn.at(now.Add(-9 * time.Hour)) // by such a clock nothing is locked, and the record of this run is old
+	taken := tn.run(t)
+	for _, kind := range []objectstore.Kind{objectstore.KindDump, objectstore.KindManifest} {
+		must(t, tn.admin(t, tn.stores[0]).DeleteAll(t.Context(), objectstore.Key(tn.schema+"/", *taken.SnapshotStart, kind)))
+	}
+	tn.at(now)
+	result, err := tn.expire(t)
+	must(t, err)
+	if result.Stores[0].Mended != 1 {
+		t.Errorf("%+v", result.Stores)
+	}
+	tn.nothingLeft(t)
+}
