@@ -77,5 +77,6 @@ func commonFlags(flags *pflag.FlagSet, options *operator.Options) {
 	flags.StringVar(&options.Namespace, "namespace", os.Getenv("POD_NAMESPACE"), "namespace of the operator")
 	flags.StringVar(&options.MetricsAddress, "metrics-bind-address", "0", "address of authenticated metrics over HTTPS, such as :8443; 0 for none")
 	flags.StringVar(&options.ProbeAddress, "health-probe-bind-address", ":8081", "address of /healthz and /readyz")
+	flags.StringVar(&options.PprofAddress, "pprof-bind-address", "0", "address of /debug/pprof, without authentication: loopback only; 0 for none")
 	flags.BoolVar(&options.LeaderElection, "leader-elect", false, "let one of several replicas work")
 }

@@ -27,9 +27,34 @@ const (
 
 // policyDocument is a bucket policy; statements stay raw, so that nothing of others' is lost by reading and writing.
 type policyDocument struct {
-	Version   string            `json:"Version"`
-	Statement []json.RawMessage `json:"Statement"`
+	Version   string         `json:"Version"`
+	Statement []rawStatement `json:"Statement"`
 }
+
+// rawStatement knows whose it is, which is read once: a policy holds statements of every tenant of the bucket.
+type rawStatement struct {
+	// sid is empty where the statement cannot be read; dataID where it is not one of ours.
+	sid, dataID string
+	raw         json.RawMessage
+}
+
+func (s *rawStatement) UnmarshalJSON(raw []byte) error {
+	var head struct{ Sid string }
+	// A statement that cannot be read is somebody else's, and stays as it is.
+	_ = json.Unmarshal(raw, &head)
+	*s = newRawStatement(head.Sid, bytes.Clone(raw))
+	return nil
+}
+
+func newRawStatement(sid string, raw json.RawMessage) rawStatement {
+	s := rawStatement{sid: sid, raw: raw}
+	if kind, dataID, found := strings.Cut(sid, "/"); found && ours[kind+"/"] {
+		s.dataID = dataID
+	}
+	return s
+}
+
+func (s rawStatement) MarshalJSON() ([]byte, error) { return s.raw, nil }
 
 type policyStatement struct {
 	Sid       string         `json:"Sid"`
@@ -183,63 +208,63 @@ func (w *policyWriter) put(ctx context.Context, document *policyDocument) error 
 
 // set makes the document say what the edit asks, and tells whether it said otherwise.
 func (d *policyDocument) set(bucket string, edit policyEdit) (changed bool) {
-	var wanted []json.RawMessage
-	if edit.writer != "" {
-		for _, statement := range tenantStatements(bucket, edit.dataID, edit.writer, edit.keeper) {
-			raw, _ := json.Marshal(statement) // strings only: it cannot fail
-			wanted = append(wanted, raw)
+	theirs := func(s rawStatement) bool { return s.dataID == edit.dataID }
+	var present []rawStatement
+	for _, s := range d.Statement {
+		if theirs(s) {
+			present = append(present, s)
 		}
 	}
-	var present []json.RawMessage
-	others := make([]json.RawMessage, 0, len(d.Statement)+len(wanted))
-	for _, raw := range d.Statement {
-		if kind, dataID, found := strings.Cut(sidOf(raw), "/"); found && ours[kind+"/"] && dataID == edit.dataID {
-			present = append(present, raw)
-			continue
-		}
-		others = append(others, raw)
-	}
-	if slices.EqualFunc(present, wanted, sameJSON) {
+	wanted := edit.statements(bucket)
+	if slices.EqualFunc(present, wanted, sameStatement) {
 		return false
 	}
-	d.Statement = append(others, wanted...)
+	d.Statement = append(slices.DeleteFunc(d.Statement, theirs), wanted...)
 	return true
+}
+
+// statements are what a policy must say of the tenant after the edit.
+func (e policyEdit) statements(bucket string) (wanted []rawStatement) {
+	if e.writer == "" {
+		return nil
+	}
+	for _, statement := range tenantStatements(bucket, e.dataID, e.writer, e.keeper) {
+		raw, _ := json.Marshal(statement) // strings only: it cannot fail
+		wanted = append(wanted, newRawStatement(statement.Sid, raw))
+	}
+	return wanted
 }
 
 // ours are the kinds of our statements.
 var ours = map[string]bool{sidObjects: true, sidDelete: true, sidList: true}
 
-// tenants gives the access key ids our statements let at a prefix, by data id: writer and keeper, or one alone where an
-// earlier release wrote the policy.
-func (d *policyDocument) tenants() map[string][]string {
-	found := map[string][]string{}
-	for _, raw := range d.Statement {
-		var statement struct {
-			Sid       string
-			Principal struct{ AWS []string }
-		}
-		if json.Unmarshal(raw, &statement) != nil || len(statement.Principal.AWS) == 0 {
-			continue
-		}
-		if dataID, objects := strings.CutPrefix(statement.Sid, sidObjects); objects {
-			found[dataID] = statement.Principal.AWS
+// tenants gives our statements by data id.
+func (d *policyDocument) tenants() map[string][]rawStatement {
+	found := map[string][]rawStatement{}
+	for _, s := range d.Statement {
+		if s.dataID != "" {
+			found[s.dataID] = append(found[s.dataID], s)
 		}
 	}
 	return found
 }
 
-func sidOf(raw json.RawMessage) string {
-	var statement struct{ Sid string }
-	if json.Unmarshal(raw, &statement) != nil {
-		return ""
+// admitted gives the access key ids a tenant's statements let at its prefix: writer and keeper, or one alone where an
+// earlier release wrote the policy.
+func admitted(statements []rawStatement) []string {
+	for _, s := range statements {
+		var statement struct{ Principal struct{ AWS []string } }
+		if strings.HasPrefix(s.sid, sidObjects) && json.Unmarshal(s.raw, &statement) == nil {
+			return statement.Principal.AWS
+		}
 	}
-	return statement.Sid
+	return nil
 }
 
-func sameJSON(a, b json.RawMessage) bool {
+func sameStatement(a, b rawStatement) bool {
 	var left, right any
-	if json.Unmarshal(a, &left) != nil || json.Unmarshal(b, &right) != nil {
-		return bytes.Equal(a, b)
+	if json.Unmarshal(a.raw, &left) != nil || json.Unmarshal(b.raw, &right) != nil {
+		return bytes.Equal(a.raw, b.raw)
 	}
 	leftRaw, _ := json.Marshal(left)
 	rightRaw, _ := json.Marshal(right)

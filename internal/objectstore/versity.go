@@ -99,8 +99,8 @@ func (v *versityIdentities) dropUnknown(ctx context.Context) (int, error) {
 		return 0, err
 	}
 	dropped := 0
-	for dataID, pair := range document.tenants() {
-		if slices.ContainsFunc(pair, func(accessKeyID string) bool { return !known[accessKeyID] }) {
+	for dataID, statements := range document.tenants() {
+		if slices.ContainsFunc(admitted(statements), func(accessKeyID string) bool { return !known[accessKeyID] }) {
 			document.set(v.client.config.Bucket, policyEdit{dataID: dataID})
 			dropped++
 		}
@@ -122,13 +122,10 @@ func (v *versityIdentities) Bound(ctx context.Context) (map[string]bool, error) 
 		return nil, err
 	}
 	bound := map[string]bool{}
-	for dataID, pair := range document.tenants() {
-		if len(pair) != 2 || !known[pair[0]] || !known[pair[1]] {
-			bound[dataID] = false
-			continue
-		}
-		widened := document.set(v.client.config.Bucket, policyEdit{dataID, pair[0], pair[1]})
-		bound[dataID] = !widened
+	for dataID, statements := range document.tenants() {
+		pair := admitted(statements)
+		bound[dataID] = len(pair) == 2 && known[pair[0]] && known[pair[1]] &&
+			slices.EqualFunc(statements, policyEdit{dataID, pair[0], pair[1]}.statements(v.client.config.Bucket), sameStatement)
 	}
 	return bound, nil
 }
@@ -139,7 +136,7 @@ func (v *versityIdentities) Remove(ctx context.Context, dataID string) error {
 	if err != nil {
 		return err
 	}
-	pair, found := document.tenants()[dataID]
+	statements, found := document.tenants()[dataID]
 	if !found {
 		return nil
 	}
@@ -147,7 +144,7 @@ func (v *versityIdentities) Remove(ctx context.Context, dataID string) error {
 	if err != nil {
 		return err
 	}
-	for _, accessKeyID := range pair {
+	for _, accessKeyID := range admitted(statements) {
 		if !known[accessKeyID] {
 			continue
 		}

@@ -17,10 +17,11 @@ import (
 	"github.com/termintreu/termintreu/internal/resources"
 )
 
-// CacheOptions keeps other people's objects out of memory: of core kinds only what the operator manages is watched,
-// and of nodes and pods only what verdicts need. A Secret of somebody else is never cached.
+// CacheOptions keeps other people's objects out of memory: of core kinds only what the operator manages is watched, and
+// kept packed, and of nodes and pods only what verdicts need. A Secret of somebody else is never cached.
 func CacheOptions() func(*ctrl.Options) {
-	managed := cache.ByObject{Label: labels.SelectorFromSet(labels.Set{resources.LabelManagedBy: resources.Manager})}
+	packer := &packer{}
+	managed := cache.ByObject{Transform: packer.pack, Label: labels.SelectorFromSet(labels.Set{resources.LabelManagedBy: resources.Manager})}
 	byObject := map[client.Object]cache.ByObject{
 		&corev1.Pod{}:  {Label: managed.Label, Transform: slimPod},
 		&corev1.Node{}: {Transform: slimNode},
@@ -33,7 +34,7 @@ func CacheOptions() func(*ctrl.Options) {
 		byObject[kind] = managed
 	}
 	return func(o *ctrl.Options) {
-		o.Cache.ByObject = byObject
+		o.Cache.ByObject, o.NewClient = byObject, packer.newClient
 		o.Cache.DefaultTransform = cache.TransformStripManagedFields()
 	}
 }

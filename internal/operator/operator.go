@@ -45,8 +45,8 @@ type Options struct {
 	ReadNotices bool
 	// Workers that reconcile tenants at the same time.
 	Workers int
-	// MetricsAddress and ProbeAddress to listen on; "0" for none.
-	MetricsAddress, ProbeAddress string
+	// MetricsAddress, ProbeAddress and PprofAddress to listen on; "0" for none.
+	MetricsAddress, ProbeAddress, PprofAddress string
 	// LeaderElection lets one of several replicas work.
 	LeaderElection bool
 	// SharedProcess lets several managers, one after the other, live in one process; tests need it.
@@ -147,7 +147,7 @@ func newManager(config *rest.Config, o Options, name string, cacheOptions func(*
 	config.QPS, config.Burst = -1, -1
 	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return impatient{next} })
 	options := ctrl.Options{
-		Scheme: Scheme(), HealthProbeBindAddress: o.ProbeAddress,
+		Scheme: Scheme(), HealthProbeBindAddress: o.ProbeAddress, PprofBindAddress: o.PprofAddress,
 		Controller:     ctrlconfig.Controller{SkipNameValidation: &o.SharedProcess},
 		LeaderElection: o.LeaderElection, LeaderElectionID: name, LeaderElectionNamespace: o.Namespace, LeaderElectionReleaseOnCancel: true,
 		Metrics: metricsserver.Options{

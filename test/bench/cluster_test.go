@@ -62,6 +62,8 @@ func newCluster(tb testing.TB, change func(*v1alpha1.DataRegion)) *cluster {
 	environment := &envtest.Environment{
 		CRDDirectoryPaths: []string{filepath.Join("..", "..", "config", "crd", "bases")}, ErrorIfCRDPathMissing: true,
 	}
+	// The range envtest comes with has room for 254 Services; clusters have room for thousands.
+	environment.ControlPlane.GetAPIServer().Configure().Set("service-cluster-ip-range", "10.96.0.0/12")
 	config, err := environment.Start()
 	must(tb, err)
 	tb.Cleanup(func() {

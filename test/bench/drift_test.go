@@ -46,7 +46,9 @@ func TestBenchDrift(t *testing.T) {
 	for i := range ordinary {
 		c.place(t, nodeName(i))
 	}
-	o := c.startOperator(t)
+	c.addDatabases(t, n)
+	// The interval that is shipped: with a shorter one the audits of a thousand tenants would leave the cores no rest.
+	o := c.startOperator(t, "--measure-interval=1m")
 	key := recipient(t)
 	for first := 0; first < n; first += portion {
 		c.provision(t, o, key, first, min(portion, n-first))
@@ -95,6 +97,18 @@ func (c *cluster) awaitResidency(tb testing.TB, o *operatorProcess, status metav
 }
 
 func nodeName(i int) string { return fmt.Sprintf("node-%d", i) }
+
+// addDatabases until there is room for n tenants, of which a database takes 500.
+func (c *cluster) addDatabases(tb testing.TB, n int) {
+	tb.Helper()
+	region := &v1alpha1.DataRegion{ObjectMeta: metav1.ObjectMeta{Name: regionName}}
+	must(tb, c.client.Get(tb.Context(), client.ObjectKeyFromObject(region), region))
+	server := &region.Spec.DatabaseServers[0]
+	for len(server.Databases)*int(server.TenantsPerDatabase) < n {
+		server.Databases = append(server.Databases, c.server.NewDatabase(tb))
+	}
+	must(tb, c.client.Update(tb.Context(), region))
+}
 
 // place makes a trusted node.
 func (c *cluster) place(tb testing.TB, name string) {

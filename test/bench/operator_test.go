@@ -94,6 +94,9 @@ func (c *cluster) startOperator(tb testing.TB, flags ...string) *operatorProcess
 		"operator", "--image=" + image, "--namespace=" + system, "--health-probe-bind-address=0",
 		fmt.Sprintf("--metrics-bind-address=127.0.0.1:%d", port), "--measure-interval=" + measureInterval.String(),
 	}, flags...)
+	if address, found := os.LookupEnv("TERMINTREU_BENCH_PPROF"); found {
+		arguments = append(arguments, "--pprof-bind-address="+address)
+	}
 	o.command = exec.Command(binary(tb), arguments...)
 	log, err := os.Create(o.log)
 	must(tb, err)
@@ -122,7 +125,7 @@ func (c *cluster) startOperator(tb testing.TB, flags ...string) *operatorProcess
 
 // operatorEnvironment passes on what a developer profiles with.
 func operatorEnvironment() (passed []string) {
-	for _, name := range []string{"GODEBUG", "GOMEMLIMIT", "GOGC", "TERMINTREU_CPU_PROFILE"} {
+	for _, name := range []string{"GODEBUG", "GOMEMLIMIT", "GOGC"} {
 		if value, found := os.LookupEnv(name); found {
 			passed = append(passed, name+"="+value)
 		}
