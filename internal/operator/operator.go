@@ -20,7 +20,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
-	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/termintreu/termintreu/api/v1alpha1"
@@ -151,7 +150,7 @@ func newManager(config *rest.Config, o Options, name string, cacheOptions func(*
 		Controller:     ctrlconfig.Controller{SkipNameValidation: &o.SharedProcess},
 		LeaderElection: o.LeaderElection, LeaderElectionID: name, LeaderElectionNamespace: o.Namespace, LeaderElectionReleaseOnCancel: true,
 		Metrics: metricsserver.Options{
-			BindAddress: o.MetricsAddress, SecureServing: true, FilterProvider: filters.WithAuthenticationAndAuthorization,
+			BindAddress: o.MetricsAddress, SecureServing: true, FilterProvider: Reviewed,
 		},
 	}
 	if cacheOptions != nil {

@@ -91,7 +91,7 @@ var _ = AfterEach(func() {
 func grantRights(ctx SpecContext) {
 	scheme := operator.Scheme()
 	Expect(rbacv1.AddToScheme(scheme)).To(Succeed())
-	for _, name := range []string{"role.yaml", "sentinel_role.yaml"} {
+	for _, name := range []string{"role.yaml", "sentinel_role.yaml", "metrics.yaml"} {
 		file, err := os.Open(filepath.Join("..", "..", "config", "rbac", name))
 		Expect(err).NotTo(HaveOccurred())
 		defer func() { _ = file.Close() }()
