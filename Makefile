@@ -62,8 +62,9 @@ bench: ## Measure the budgets (BENCH=provision runs one); fails when one is over
 	KUBEBUILDER_ASSETS="$$($(LOCAL) assets)" go test ./test/bench -count=1 -timeout 60m -v -run '$(if $(BENCH),(?i)^TestBench$(BENCH)$$,^TestBench)'
 
 .PHONY: build
-build: ## Build the binary into bin/
+build: ## Build both programs into bin/: termintreu, and termintreu-operand that tenants' pods run
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/termintreu .
+	CGO_ENABLED=0 go build -tags operand -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/termintreu-operand .
 
 .PHONY: image
 image: ## Build the image as an archive in dist/, without a container engine

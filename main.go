@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Termintreu is one binary: operator, booking instance and jobs.
+// Termintreu is operator, booking instance and jobs; with the build tag `operand` instance and jobs alone.
 package main
 
 import (

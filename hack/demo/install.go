@@ -25,23 +25,29 @@ import (
 // fieldOwner of what the demo applies.
 const fieldOwner = client.FieldOwner("termintreu-demo")
 
-// image builds the image and loads it into every node, unless they have it. Its tag comes from the binary, so that a
+// image builds the image and loads it into every node, unless they have it. Its tag comes from the programs, so that a
 // change rolls the operator out and no change does nothing.
 func (i *Installation) image(ctx context.Context) (string, error) {
 	dir := i.path("image")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", err
 	}
-	binary := filepath.Join(dir, "termintreu")
-	if err := i.progress.Step("compiling termintreu", func() error { return image.GoBuild(ctx, i.Root, ".", binary) }); err != nil {
+	var programs []string
+	if err := i.progress.Step("compiling termintreu", func() (err error) {
+		programs, err = image.Programs(ctx, i.Root, dir)
+		return err
+	}); err != nil {
 		return "", err
 	}
-	raw, err := os.ReadFile(binary)
-	if err != nil {
-		return "", err
+	sum := sha256.New()
+	for _, program := range programs {
+		raw, err := os.ReadFile(program)
+		if err != nil {
+			return "", err
+		}
+		sum.Write(raw)
 	}
-	sum := sha256.Sum256(raw)
-	version := "dev-" + hex.EncodeToString(sum[:6])
+	version := "dev-" + hex.EncodeToString(sum.Sum(nil)[:6])
 	archive, loaded := filepath.Join(dir, "termintreu.tar"), filepath.Join(dir, version+".loaded")
 	if ref, err := os.ReadFile(loaded); err == nil {
 		return string(ref), nil

@@ -1,24 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package cli is the command line: one binary is operator, instance and job.
+// Package cli is the command line: operator, instance and jobs are commands of one tree. With the build tag `operand`
+// it has only what tenants' pods run, and links no client of Kubernetes.
 package cli
 
-import "github.com/spf13/cobra"
+import (
+	"slices"
 
-// commands lists a constructor per subcommand.
-var commands = []func() *cobra.Command{
+	"github.com/spf13/cobra"
+)
+
+// operands lists a constructor per subcommand of both programs: what runs in tenants' pods, with nothing of Kubernetes.
+var operands = []func() *cobra.Command{
 	newServe,
 	newRetain,
 	newHold,
-	newPolicy,
 	newBackup,
 	newExpire,
 	newExport,
 	newImport,
 	newRestore,
-	newOperator,
-	newSentinel,
-	newLintNotice,
 }
 
 // New gives the root command. Errors are returned, not printed, so that main decides the exit code.
@@ -30,7 +31,7 @@ func New(version string) *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	for _, constructor := range commands {
+	for _, constructor := range slices.Concat(operands, others) {
 		root.AddCommand(constructor())
 	}
 	return root

@@ -13,8 +13,9 @@ import (
 	"github.com/termintreu/termintreu/internal/settings"
 )
 
-// Executable is where the image holds the one binary that is operator and operand.
-const Executable = "/termintreu"
+// Executable is where the image holds the program of tenants' pods: the commands of `termintreu` they need, without the
+// operator's libraries, which would be most of an idle instance's memory.
+const Executable = "/termintreu-operand"
 
 // user is the numeric user and group of every pod: nobody of any image, so that a file system escape owns nothing.
 const user = 65532

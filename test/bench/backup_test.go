@@ -101,7 +101,7 @@ func newBackupBench(tb testing.TB, server *pgtest.Server, stores []*s3test.Store
 // ours runs the job as the cluster does, and gives the most memory it had, and what of it was the program's file.
 func (b *backupBench) ours(tb testing.TB) (peak, program float64) {
 	tb.Helper()
-	command := exec.CommandContext(tb.Context(), binary(tb), b.arguments...)
+	command := exec.CommandContext(tb.Context(), operand(tb), b.arguments...)
 	command.Env = []string{"PATH=" + b.dump.server.Binaries + ":" + os.Getenv("PATH")}
 	var output bytes.Buffer
 	command.Stdout, command.Stderr = &output, &output

@@ -35,6 +35,9 @@ const slotsPath = "/de/services/passport/offices/hall"
 type site struct {
 	address  string
 	snapshot *booking.Snapshot
+	// settings and credentials are what a process of its own is started with.
+	settings    settings.Instance
+	credentials string
 	database settings.Database
 	server   *pgtest.Server
 	client   *http.Client
@@ -44,8 +47,13 @@ func newSite(tb testing.TB, server *pgtest.Server, database string, admin *postg
 	tb.Helper()
 	tenant := newDatabaseTenant()
 	must(tb, admin.Ensure(tb.Context(), tenant))
-	s := &site{server: server, database: databaseOf(server, database, tenant.DataID), snapshot: snapshotOf(tb, server, database, counters)}
+	s := &site{server: server, database: databaseOf(server, database, tenant.DataID), settings: settingsOf(tb, server, database, counters)}
+	s.settings.Database = s.database
+	var err error
+	s.snapshot, err = booking.NewSnapshot(&s.settings)
+	must(tb, err)
 	dir := tb.TempDir()
+	s.credentials = dir
 	must(tb, os.WriteFile(filepath.Join(dir, settings.UsernameKey), []byte(postgres.RolesOf(tenant.DataID).AppA), 0o600))
 	must(tb, os.WriteFile(filepath.Join(dir, settings.PasswordKey), []byte(tenant.AppA), 0o600))
 	bookings, err := store.Open(tb.Context(), func() settings.Database { return s.database }, dir)
@@ -62,8 +70,8 @@ func newSite(tb testing.TB, server *pgtest.Server, database string, admin *postg
 	return s
 }
 
-// snapshotOf gives the settings the operator would write: an office open every day for eight hours, booked 60 days ahead.
-func snapshotOf(tb testing.TB, server *pgtest.Server, database string, counters int32) *booking.Snapshot {
+// settingsOf gives the settings the operator would write: an office open every day for eight hours, booked 60 days ahead.
+func settingsOf(tb testing.TB, server *pgtest.Server, database string, counters int32) settings.Instance {
 	tb.Helper()
 	tenant := newTenant("basel", "termine", recipient(tb))
 	office := &tenant.Spec.Catalogue.Offices[0]
@@ -78,9 +86,7 @@ func snapshotOf(tb testing.TB, server *pgtest.Server, database string, counters 
 		Placement: &v1alpha1.DatabasePlacement{Server: "pg-1", Name: database, Schema: "t0"},
 	})
 	must(tb, err)
-	snapshot, err := booking.NewSnapshot(&p.Instance.Settings)
-	must(tb, err)
-	return snapshot
+	return p.Instance.Settings
 }
 
 // execute runs a statement in the tenant's schema as superuser.
@@ -155,6 +161,7 @@ func TestBenchBooking(t *testing.T) {
 	})
 	report.Tell("CPU of a page of free slots, database included", Duration, cost.CPU/float64(requests))
 	reportHolds(t, report, newSite(t, server, database, admin, 1), Scaled(1000))
+	reportInstance(t, report, full)
 }
 
 func reportHolds(tb testing.TB, report *Report, s *site, citizens int) {

@@ -33,36 +33,48 @@ const (
 	patience        = 5 * time.Minute
 )
 
-var built struct {
-	once sync.Once
-	path string
-	err  error
-}
+// programs are built once: the main one, and that of tenants' pods.
+var full, pods = builder("termintreu"), builder("termintreu-operand", "-tags", "operand")
 
-// binary builds the product as `make build` does, once.
-func binary(tb testing.TB) string {
-	tb.Helper()
-	built.once.Do(func() {
-		dir, err := os.MkdirTemp("", "termintreu-bench-")
+var builds = sync.OnceValues(func() (string, error) { return os.MkdirTemp("", "termintreu-bench-") })
+
+func builder(name string, flags ...string) func() (string, error) {
+	return sync.OnceValues(func() (string, error) {
+		dir, err := builds()
 		if err != nil {
-			built.err = err
-			return
+			return "", err
 		}
-		built.path = filepath.Join(dir, "termintreu")
-		command := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", built.path, "../..")
+		path := filepath.Join(dir, name)
+		arguments := append([]string{"build", "-trimpath", "-ldflags", "-s -w", "-o", path}, flags...)
+		command := exec.Command("go", append(arguments, "../..")...)
 		command.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if output, err := command.CombinedOutput(); err != nil {
-			built.err = fmt.Errorf("building the product: %w\n%s", err, output)
+			return "", fmt.Errorf("building %s: %w\n%s", name, err, output)
 		}
+		return path, nil
 	})
-	must(tb, built.err)
-	return built.path
+}
+
+// binary builds the product as `make build` does.
+func binary(tb testing.TB) string {
+	tb.Helper()
+	path, err := full()
+	must(tb, err)
+	return path
+}
+
+// operand builds what tenants' pods run.
+func operand(tb testing.TB) string {
+	tb.Helper()
+	path, err := pods()
+	must(tb, err)
+	return path
 }
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if built.path != "" {
-		_ = os.RemoveAll(filepath.Dir(built.path))
+	if dir, err := builds(); err == nil {
+		_ = os.RemoveAll(dir)
 	}
 	os.Exit(code)
 }

@@ -69,22 +69,27 @@ func Operator(ctx context.Context, root, version, out string, p *progress.Printe
 		return "", err
 	}
 	defer func() { _ = os.RemoveAll(temp) }()
-	binary := filepath.Join(temp, "termintreu")
+	var programs []string
 	if err := p.Step("building termintreu "+version, func() error {
-		return GoBuild(ctx, root, ".", binary, "-X main.version="+version)
+		programs, err = Programs(ctx, root, temp, "-X main.version="+version)
+		return err
 	}); err != nil {
 		return "", err
 	}
 	ref := Repository + ":" + version
-	return ref, p.Step("assembling "+ref, func() error { return assemble(ref, rootFS, binary, out) })
+	return ref, p.Step("assembling "+ref, func() error { return assemble(ref, rootFS, programs, out) })
 }
 
-func assemble(ref, rootFS, binary, out string) error {
+func assemble(ref, rootFS string, programs []string, out string) error {
 	base, err := tarball.LayerFromFile(rootFS)
 	if err != nil {
 		return err
 	}
-	layer, err := filesLayer([]file{{path: "/termintreu", mode: 0o555, source: binary}})
+	var files []file
+	for _, program := range programs {
+		files = append(files, file{path: "/" + filepath.Base(program), mode: 0o555, source: program})
+	}
+	layer, err := filesLayer(files)
 	if err != nil {
 		return err
 	}
@@ -95,18 +100,6 @@ func assemble(ref, rootFS, binary, out string) error {
 		Labels:     map[string]string{"org.opencontainers.image.licenses": "Apache-2.0"},
 	}
 	return write(ref, out, config, base, layer)
-}
-
-// GoBuild builds a static binary from a package of the main module.
-func GoBuild(ctx context.Context, root, pkg, out string, ldflags ...string) error {
-	flags := strings.Join(append([]string{"-s", "-w"}, ldflags...), " ")
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags", flags, "-o", out, pkg)
-	cmd.Dir = root
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if output, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("go build %s: %w\n%s", pkg, err, output)
-	}
-	return nil
 }
 
 // debianRootFS returns a compressed layer with the Debian packages, from the

@@ -8,10 +8,11 @@ import (
 	"embed"
 	"encoding/json"
 	"fmt"
-	"maps"
+	"io/fs"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/text/feature/plural"
@@ -30,36 +31,39 @@ type Locale struct {
 	messages map[string]string
 }
 
-var all = mustLoad()
+// loaded holds the languages that were asked for, by tag: jobs and idle sites need few of them, or none.
+var loaded sync.Map
 
-// mustLoad reads every file: de.json holds the words of the site in German, staff.de.json those of the staff side.
-func mustLoad() map[string]*Locale {
-	entries, err := files.ReadDir(".")
-	if err != nil {
-		panic(err)
+// Get gives a language's words, or nil. What is asked for must be bounded, such as the languages a site offers.
+func Get(tag string) *Locale {
+	if known, found := loaded.Load(tag); found {
+		return known.(*Locale)
 	}
-	locales := map[string]*Locale{}
-	for _, entry := range entries {
-		raw, err := files.ReadFile(entry.Name())
+	// A name with a dot is that of another file of some language.
+	if strings.Contains(tag, ".") {
+		return nil
+	}
+	if _, err := fs.Stat(files, tag+".json"); err != nil {
+		return nil
+	}
+	kept, _ := loaded.LoadOrStore(tag, mustLoad(tag))
+	return kept.(*Locale)
+}
+
+// mustLoad reads a language's files: de.json holds the words of the site in German, staff.de.json those of the staff side.
+func mustLoad(tag string) *Locale {
+	l := &Locale{Tag: tag, messages: map[string]string{}}
+	for _, name := range []string{tag + ".json", "staff." + tag + ".json"} {
+		raw, err := files.ReadFile(name)
 		if err != nil {
 			panic(err)
 		}
-		messages := map[string]string{}
-		if err := json.Unmarshal(raw, &messages); err != nil {
-			panic(fmt.Errorf("locale %s: %w", entry.Name(), err))
+		if err := json.Unmarshal(raw, &l.messages); err != nil {
+			panic(fmt.Errorf("locale %s: %w", name, err))
 		}
-		name := strings.TrimSuffix(entry.Name(), ".json")
-		tag := name[strings.LastIndex(name, ".")+1:]
-		if locales[tag] == nil {
-			locales[tag] = &Locale{Tag: tag, messages: map[string]string{}}
-		}
-		maps.Copy(locales[tag].messages, messages)
 	}
-	return locales
+	return l
 }
-
-// Get gives a language's words, or nil.
-func Get(tag string) *Locale { return all[tag] }
 
 // Negotiate chooses among the site's languages by an Accept-Language header; the first is the default.
 func Negotiate(header string, offered []string) string {

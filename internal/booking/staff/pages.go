@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/termintreu/termintreu/api/v1alpha1"
@@ -18,13 +19,15 @@ import (
 //go:embed templates/*.html
 var files embed.FS
 
-// pages are the parsed templates by name, each with the layout around it.
-type pages map[string]*template.Template
+// pages are the templates by name, each with the layout around it, parsed when first shown: many sites have no staff side.
+type pages map[string]func() *template.Template
 
 func loadPages() pages {
 	loaded := pages{}
 	for _, name := range []string{"signin", "signedin", "message", "home", "day", "find", "visit", "book", "booked", "cases", "audit", "sessions"} {
-		loaded[name] = template.Must(template.ParseFS(files, "templates/layout.html", "templates/"+name+".html"))
+		loaded[name] = sync.OnceValue(func() *template.Template {
+			return template.Must(template.ParseFS(files, "templates/layout.html", "templates/"+name+".html"))
+		})
 	}
 	return loaded
 }
@@ -63,7 +66,7 @@ func (p page) Can(permission string) bool { return p.Who.May(booking.Permission(
 func (d *Desk) render(w http.ResponseWriter, r *request, status int, name string, p page) error {
 	p.Locale, p.Style, p.Controllers, p.Who, p.CSRF = r.locale, d.Style(r.snapshot), r.snapshot.Notice.Controllers, r.who, r.csrf
 	var written bytes.Buffer
-	if err := d.pages[name].ExecuteTemplate(&written, "layout", p); err != nil {
+	if err := d.pages[name]().ExecuteTemplate(&written, "layout", p); err != nil {
 		return fmt.Errorf("page %s: %w", name, err)
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")

@@ -9,6 +9,7 @@ import (
 	"html/template"
 	"net/http"
 	"strconv"
+	"sync"
 
 	"github.com/termintreu/termintreu/api/v1alpha1"
 	"github.com/termintreu/termintreu/internal/booking"
@@ -18,14 +19,17 @@ import (
 //go:embed templates/*.html style.css
 var files embed.FS
 
-// pages are the parsed templates by name, each with the layout around it.
-type pages map[string]*template.Template
+// pages are the templates by name, each with the layout around it, parsed when first shown: a site nobody visits, of
+// which there may be a thousand, holds none in memory.
+type pages map[string]func() *template.Template
 
 func loadPages() *pages {
 	loaded := pages{}
 	for _, name := range []string{"home", "service", "slots", "taken", "contact", "pending", "confirmed", "cancelled", "cancel",
 		"data", "correct", "erase", "onhold", "rights", "move", "privacy", "message"} {
-		loaded[name] = template.Must(template.ParseFS(files, "templates/layout.html", "templates/"+name+".html"))
+		loaded[name] = sync.OnceValue(func() *template.Template {
+			return template.Must(template.ParseFS(files, "templates/layout.html", "templates/"+name+".html"))
+		})
 	}
 	return &loaded
 }
@@ -83,7 +87,7 @@ func (s *Site) render(w http.ResponseWriter, r *request, status int, name string
 		v.Languages = append(v.Languages, languageLink{tag, locale.Get(tag).Say("language.name"), address, tag == r.locale.Tag})
 	}
 	var page bytes.Buffer
-	if err := (*s.pages)[name].ExecuteTemplate(&page, "layout", v); err != nil {
+	if err := (*s.pages)[name]().ExecuteTemplate(&page, "layout", v); err != nil {
 		return fmt.Errorf("page %s: %w", name, err)
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
