@@ -21,6 +21,7 @@ const (
 // +kubebuilder:validation:XValidation:rule="self.regionRef.name == oldSelf.regionRef.name",message="a tenant cannot change its region in place: export it, create it in the other region, import, and delete it here"
 // +kubebuilder:validation:XValidation:rule="self.catalogue.offices.all(o, self.controllers.exists(c, c.name == o.controller))",message="every office must name one of spec.controllers in its controller field"
 // +kubebuilder:validation:XValidation:rule="self.catalogue.services.all(s, self.locales.all(l, l in s.displayName))",message="give every service a displayName in each of spec.locales"
+// +kubebuilder:validation:XValidation:rule="self.catalogue.services.all(s, !has(s.consents) || s.consents.all(c, self.locales.all(l, l in c.text)))",message="give every consent of a service its text in each of spec.locales: nobody can agree to what they cannot read"
 // +kubebuilder:validation:XValidation:rule="!has(self.appearance) || !has(self.appearance.name) || self.locales.all(l, l in self.appearance.name)",message="give appearance.name in each of spec.locales"
 type BookingTenantSpec struct {
 	// Controllers in the sense of Art. 4(7) GDPR; each office names the one it belongs to (A2, B10).

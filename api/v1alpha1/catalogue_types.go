@@ -180,6 +180,9 @@ const (
 // Service is something citizens book an appointment for.
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.requiredFields) || self.requiredFields.size() == 0 || 'OnSite' in self.channels",message="a postal address may be asked for on site only: add OnSite to the service's channels, or remove PostalAddress from requiredFields"
+// +kubebuilder:validation:XValidation:rule="!has(self.consents) || !self.consents.exists(c, c.scope == 'Service') || has(self.legalBasis)",message="name the provision the consent rests on in the service's legalBasis, such as Art. 6(1)(a) GDPR: the notice prints it"
+// +kubebuilder:validation:XValidation:rule="!has(self.legalBasis) || !self.legalBasis.matches('Art[.]? ?6 ?([(]1[)]|Abs[.]? ?1) ?([(]a[)]|(lit|Bst)[.]? ?a([^a-z]|$))') || (has(self.consents) && self.consents.exists(c, c.scope == 'Service'))",message="legalBasis names consent, but nobody is asked for it: add consents with scope Service and a text, or name another legal basis"
+// +kubebuilder:validation:XValidation:rule="!has(self.consents) || !self.consents.exists(c, c.scope == 'PostalAddress') || ('OnSite' in self.channels && !(has(self.requiredFields) && 'PostalAddress' in self.requiredFields))",message="a postal address rests on consent only where it is given freely, on site: remove PostalAddress from requiredFields or from consents, or add OnSite to the service's channels"
 type Service struct {
 	// Name of the service in URLs.
 	Name CatalogueName `json:"name"`
@@ -205,6 +208,13 @@ type Service struct {
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=1
 	RequiredFields []RequiredField `json:"requiredFields,omitempty"`
+	// Consents the service asks for: only where consent is what the processing rests on (T2). The policy needs a rule for
+	// Consent.
+	// +optional
+	// +listType=map
+	// +listMapKey=scope
+	// +kubebuilder:validation:MaxItems=2
+	Consents []Consent `json:"consents,omitempty"`
 }
 
 // RequiredField is something a service must know of a citizen.

@@ -36,6 +36,8 @@ type Appointment struct {
 	// Deadline is when a hold or an unconfirmed booking expires.
 	Deadline time.Time
 	Contact  *Contact
+	// Consented tells that a consent was given and not withdrawn.
+	Consented bool
 }
 
 // Expiry is how long a booking may stay unfinished; each counts from the hold.

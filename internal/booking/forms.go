@@ -32,13 +32,25 @@ type Asked struct {
 	EmailOptional bool
 	Phone         bool
 	Address       bool
+	// AddressOptional: the address rests on a consent of its own, and need not be given.
+	AddressOptional bool
 }
 
 // Asks tells which contact fields a service asks for on a channel: a phone number only where one is called, an address
-// only on site and where the service declares that it needs one (A6).
+// only on site and where the service declares that it needs one (A6), or that one may be given freely.
 func (s *Service) Asks(channel v1alpha1.Channel) Asked {
-	return Asked{EmailOptional: s.EmailOptional, Phone: channel == v1alpha1.ChannelPhone,
-		Address: channel == v1alpha1.ChannelOnSite && slices.Contains(s.RequiredFields, v1alpha1.RequiredFieldPostalAddress)}
+	freely := s.HasConsent(v1alpha1.ConsentPostalAddress)
+	return Asked{EmailOptional: s.EmailOptional, Phone: channel == v1alpha1.ChannelPhone, AddressOptional: freely,
+		Address: channel == v1alpha1.ChannelOnSite && (freely || slices.Contains(s.RequiredFields, v1alpha1.RequiredFieldPostalAddress))}
+}
+
+// Correcting gives what the correction of a contact asks for: an address that rests on consent only while there is one,
+// since a new one would need a new consent.
+func (a Asked) Correcting(contact *Contact) Asked {
+	if a.AddressOptional {
+		a.Address, a.AddressOptional = contact != nil && contact.City != "", false
+	}
+	return a
 }
 
 // Field of a form, as the form names it.
@@ -46,22 +58,25 @@ type Field string
 
 // Fields of the contact form.
 const (
-	FieldGivenName  Field = "given_name"
-	FieldFamilyName Field = "family_name"
-	FieldEmail      Field = "email"
-	FieldPhone      Field = "phone"
-	FieldStreet     Field = "street"
-	FieldPostalCode Field = "postal_code"
-	FieldCity       Field = "city"
-	FieldNotice     Field = "notice"
-	FieldNoticeDate Field = "notice_date"
-	FieldStart      Field = "start"
-	FieldChannel    Field = "channel"
-	FieldNonce      Field = "nonce"
+	FieldGivenName            Field = "given_name"
+	FieldFamilyName           Field = "family_name"
+	FieldEmail                Field = "email"
+	FieldPhone                Field = "phone"
+	FieldStreet               Field = "street"
+	FieldPostalCode           Field = "postal_code"
+	FieldCity                 Field = "city"
+	FieldConsentPostalAddress Field = "consent_postal_address"
+	FieldConsentService       Field = "consent_service"
+	FieldNotice               Field = "notice"
+	FieldNoticeDate           Field = "notice_date"
+	FieldStart                Field = "start"
+	FieldChannel              Field = "channel"
+	FieldNonce                Field = "nonce"
 )
 
 // ContactFields in the order forms ask for them.
-var ContactFields = []Field{FieldGivenName, FieldFamilyName, FieldEmail, FieldPhone, FieldStreet, FieldPostalCode, FieldCity, FieldNotice}
+var ContactFields = []Field{FieldGivenName, FieldFamilyName, FieldEmail, FieldPhone, FieldStreet, FieldPostalCode, FieldCity,
+	FieldConsentPostalAddress, FieldConsentService, FieldNotice}
 
 // Faults are the keys of messages by field, never what was entered.
 type Faults map[Field]string
@@ -107,6 +122,9 @@ func ParseCorrection(form url.Values, asked Asked) (Contact, Faults) {
 	}
 	if asked.Address {
 		contact.Street, contact.PostalCode, contact.City = line(form, FieldStreet), line(form, FieldPostalCode), line(form, FieldCity)
+		if asked.AddressOptional && contact.Street+contact.PostalCode+contact.City == "" && !agreedToAddress(form) {
+			return contact, faults
+		}
 		for field, text := range map[Field]string{FieldStreet: contact.Street, FieldPostalCode: contact.PostalCode, FieldCity: contact.City} {
 			if fault := nameFault(text); fault != "" {
 				faults[field] = fault

@@ -86,6 +86,44 @@ func FuzzParseContact(f *testing.F) {
 	})
 }
 
+// FuzzParseConsents: whatever a form holds, a consent is one only when the box of the text in force was sent, and an
+// address is accepted with its consent alone.
+func FuzzParseConsents(f *testing.F) {
+	service := &booking.Service{Service: v1alpha1.Service{Channels: []v1alpha1.Channel{v1alpha1.ChannelOnSite}, Consents: []v1alpha1.Consent{
+		{Scope: v1alpha1.ConsentService, Text: v1alpha1.LocalizedText{"de": "Ich willige ein."}},
+		{Scope: v1alpha1.ConsentPostalAddress, Text: v1alpha1.LocalizedText{"de": "Auch in die Adresse."}},
+	}}}
+	asked := service.AsksConsent(v1alpha1.ChannelOnSite, "de")
+	contact := "given_name=Ada&family_name=Lovelace&email=ada%40example.org&notice=yes&notice_date=2026-05-31"
+	address := "&street=Spiegelgasse+6&postal_code=4001&city=Basel"
+	f.Add(contact + "&consent_service=" + asked[0].Hash())
+	f.Add(contact + "&consent_service=" + asked[0].Hash() + "&consent_postal_address=" + asked[1].Hash() + address)
+	f.Add(contact + "&consent_service=" + asked[1].Hash() + address)
+	f.Add(contact + "&consent_service=yes&consent_postal_address=yes")
+	f.Add("consent_service=%00&consent_postal_address=%ff" + address)
+	f.Fuzz(func(t *testing.T, query string) {
+		form, err := url.ParseQuery(query)
+		if err != nil {
+			return
+		}
+		contact, faults := booking.ParseContact(form, service.Asks(v1alpha1.ChannelOnSite), noticeDate)
+		given := booking.ParseConsents(form, asked, &contact, faults)
+		if len(faults) > 0 {
+			return
+		}
+		agreed := map[v1alpha1.ConsentScope]bool{}
+		for _, consent := range given {
+			agreed[consent.Scope] = true
+			if len(consent.TextSHA256) != 32 {
+				t.Errorf("a consent to no text: %+v", consent)
+			}
+		}
+		if !agreed[v1alpha1.ConsentService] || agreed[v1alpha1.ConsentPostalAddress] != (contact.City != "") {
+			t.Errorf("accepted with %v and an address of %d letters", agreed, len(contact.City))
+		}
+	})
+}
+
 func FuzzParseHold(f *testing.F) {
 	service := &booking.Service{Service: v1alpha1.Service{Channels: []v1alpha1.Channel{v1alpha1.ChannelPhone}}}
 	f.Add("start=2026-06-01T08:00:00Z&channel=Phone&nonce=" + booking.NewNonce())

@@ -3,6 +3,7 @@
 package booking
 
 import (
+	"encoding/hex"
 	"time"
 
 	"github.com/termintreu/termintreu/api/v1alpha1"
@@ -28,9 +29,12 @@ type Record struct {
 	Called, Completed, Missed *time.Time
 	// Objected is when the citizen objected (Art. 21 GDPR), Restricted until when they restricted the use (Art. 18).
 	Objected, Restricted *time.Time
+	// Held is until when a restriction or a case keeps the record; nil when none does.
+	Held *time.Time
 	// NoticeDate is the version of the notice that was acknowledged, YYYY-MM-DD; empty without a contact.
 	NoticeDate     string
 	ContactCreated *time.Time
+	Consents       []Consent
 	Mails          []WaitingMail
 }
 
@@ -59,6 +63,7 @@ type Export struct {
 	Controller  *v1alpha1.Controller `json:"controller,omitempty"`
 	Appointment ExportedAppointment  `json:"appointment"`
 	Contact     *ExportedContact     `json:"contact,omitempty"`
+	Consents    []ExportedConsent    `json:"consents,omitempty"`
 	WaitingMail []WaitingMail        `json:"waitingMail"`
 	// Rules by which everything is deleted.
 	Rules        []settings.Rule `json:"rules"`
@@ -106,6 +111,30 @@ type ExportedContact struct {
 	DueAt      time.Time  `json:"deletionDueAt,omitzero"`
 }
 
+// ExportedConsent is a consent's row; Text is what was agreed to, where the catalogue still has it.
+type ExportedConsent struct {
+	Scope       v1alpha1.ConsentScope `json:"scope"`
+	Origin      Origin                `json:"origin"`
+	Locale      string                `json:"locale,omitempty"`
+	Text        string                `json:"text,omitempty"`
+	TextSHA256  string                `json:"textSHA256,omitempty"`
+	GivenAt     time.Time             `json:"givenAt"`
+	WithdrawnAt *time.Time            `json:"withdrawnAt,omitempty"`
+}
+
+func exportConsents(record *Record, service *Service) []ExportedConsent {
+	var exported []ExportedConsent
+	for _, consent := range record.Consents {
+		entry := ExportedConsent{Scope: consent.Scope, Origin: consent.Origin, Locale: consent.Locale,
+			TextSHA256: hex.EncodeToString(consent.TextSHA256), GivenAt: consent.Given.UTC(), WithdrawnAt: consent.Withdrawn}
+		if service != nil {
+			entry.Text = service.TextOf(consent)
+		}
+		exported = append(exported, entry)
+	}
+	return exported
+}
+
 // NewExport puts a record in the words of the site, in a language.
 func NewExport(record *Record, snapshot *Snapshot, language string, now time.Time) Export {
 	export := Export{Format: "termintreu.dev/appointment/v1", CreatedAt: now.UTC(), WaitingMail: record.Mails,
@@ -121,7 +150,9 @@ func NewExport(record *Record, snapshot *Snapshot, language string, now time.Tim
 		ObjectedAt: record.Objected, RestrictedUntil: record.Restricted,
 		DueAt: record.Due(snapshot.Instance, v1alpha1.CategoryAppointment).UTC(),
 	}
-	if service := snapshot.Catalogue.Service(record.Service); service != nil {
+	service := snapshot.Catalogue.Service(record.Service)
+	export.Consents = exportConsents(record, service)
+	if service != nil {
 		export.Appointment.ServiceName = service.Title(language)
 	}
 	if office := snapshot.Catalogue.Office(record.Office); office != nil {

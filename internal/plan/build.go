@@ -67,6 +67,7 @@ var checks = []check{
 	checkBackup,
 	checkSchedules,
 	checkCatalogue,
+	checkConsents,
 	checkAppearance,
 	checkStaff,
 	checkAgreement,

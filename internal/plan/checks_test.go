@@ -190,6 +190,11 @@ func TestCheckRefusesCataloguesNobodyCouldBookFrom(t *testing.T) {
 			in.Tenant.Spec.Catalogue.Offices[0].OpeningHours = append(in.Tenant.Spec.Catalogue.Offices[0].OpeningHours,
 				v1alpha1.OpeningHours{Day: "Monday", From: "08:30", Until: "12:00", WeeksOfMonth: []v1alpha1.WeekOfMonth{v1alpha1.WeekFifth}})
 		}, "", []string{"office spiegelhof", "cross each other on 20", "validUntil"}},
+		"a consent that could not be stored": {func(in *plan.Input) {
+			in.Tenant.Spec.Catalogue.Services[1].Consents = []v1alpha1.Consent{{Scope: v1alpha1.ConsentService, Text: v1alpha1.LocalizedText{"de": "Ja."}}}
+		}, "", []string{"service wedding asks for consent", "no rule for category Consent", "ask the data protection officer"}},
+		"a policy that rests on consent nobody is asked for": {func(in *plan.Input) { in.Policy.Spec.LegalBasis = "Art. 6(1)(a) GDPR" }, "",
+			[]string{"which is consent, but asks nobody", "add consents with scope Service"}},
 		"service longer than any opening": {func(in *plan.Input) { in.Tenant.Spec.Catalogue.Services[1].Duration = "91m" }, "", []string{"service wedding lasts 91m", "office spiegelhof", "shorten the service"}},
 	}
 	for name, c := range cases {

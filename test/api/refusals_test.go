@@ -164,6 +164,24 @@ var _ = Describe("the API server", func() {
 		Entry("a field no service may demand", tenantWith(func(t *v1alpha1.BookingTenant) {
 			t.Spec.Catalogue.Services[0].RequiredFields = []v1alpha1.RequiredField{"DateOfBirth"}
 		}), "PostalAddress"),
+		Entry("a consent without its text in a locale", tenantWith(func(t *v1alpha1.BookingTenant) { // T2
+			t.Spec.Catalogue.Services[0].LegalBasis = "Art. 9(2)(a) GDPR"
+			t.Spec.Catalogue.Services[0].Consents = []v1alpha1.Consent{{Scope: v1alpha1.ConsentService, Text: v1alpha1.LocalizedText{"de": "Ich willige ein."}}}
+		}), "give every consent of a service its text in each of spec.locales"),
+		Entry("a consent that rests on no provision", tenantWith(func(t *v1alpha1.BookingTenant) {
+			t.Spec.Catalogue.Services[0].Consents = []v1alpha1.Consent{{Scope: v1alpha1.ConsentService, Text: v1alpha1.LocalizedText{"de": "Ja.", "en": "Yes."}}}
+		}), "name the provision the consent rests on"),
+		Entry("consent as legal basis that nobody is asked for", tenantWith(func(t *v1alpha1.BookingTenant) {
+			t.Spec.Catalogue.Services[0].LegalBasis = "Art. 6(1)(a) GDPR"
+		}), "add consents with scope Service"),
+		Entry("consent as legal basis, in German", tenantWith(func(t *v1alpha1.BookingTenant) {
+			t.Spec.Catalogue.Services[0].LegalBasis = "Art. 6 Abs. 1 lit. a DSGVO"
+		}), "add consents with scope Service"),
+		Entry("consent to an address the service demands anyway", tenantWith(func(t *v1alpha1.BookingTenant) {
+			t.Spec.Catalogue.Services[0].RequiredFields = []v1alpha1.RequiredField{v1alpha1.RequiredFieldPostalAddress}
+			t.Spec.Catalogue.Services[0].Channels = []v1alpha1.Channel{v1alpha1.ChannelOnSite}
+			t.Spec.Catalogue.Services[0].Consents = []v1alpha1.Consent{{Scope: v1alpha1.ConsentPostalAddress, Text: v1alpha1.LocalizedText{"de": "Ja.", "en": "Yes."}}}
+		}), "only where it is given freely, on site"),
 		Entry("a country in words", regionWith(func(r *v1alpha1.DataRegion) { r.Spec.Country = "ch" }),
 			"two-letter ISO 3166-1 code"),
 		Entry("an endpoint that is no range", regionWith(func(r *v1alpha1.DataRegion) {

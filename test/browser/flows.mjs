@@ -116,6 +116,50 @@ export async function erase (page, language, look) {
   await look('missing')
 }
 
+// consent: a service that rests on it is not booked without; no box is ticked before the citizen ticks it, and one press
+// withdraws what one press gave.
+export async function consent (page, language, look) {
+  await page.goto(`/${language}/services/beratung/offices/einwohneramt?channel=Video`)
+  await page.locator('button[name="start"]').nth(5).click()
+  assert.equal(await page.locator('input:checked').count(), 0, 'nothing is ticked')
+  await look('consent-asked')
+  await fill(page, person)
+  await page.locator('input[name="notice"]').check()
+  await submit(page, '/contact')
+  assert.equal(await page.locator('[role="alert"] li').count(), 1, 'the consent is missing')
+  await look('consent-missing')
+  await page.locator('input[name="notice"]').check()
+  await page.locator('input[name="consent_service"]').check()
+  await submit(page, '/contact')
+  await submit(page, '/confirm')
+  const appointment = path(page)
+  await follow(page, '/consent')
+  await look('consent')
+  await submit(page, '/withdraw')
+  await look('withdrawn')
+  const gone = await page.goto(appointment)
+  assert.equal(gone.status(), 404)
+}
+
+// address: given freely, and withdrawn while the appointment stands.
+export async function address (page, language, look) {
+  await page.goto(`/${language}/services/ausweis/offices/einwohneramt`)
+  await page.locator('button[name="start"]').nth(9).click()
+  await fill(page, { ...person, street: 'Quellenweg 9', postal_code: '4001', city: 'Basel' })
+  await page.locator('input[name="consent_postal_address"]').check()
+  await page.locator('input[name="notice"]').check()
+  await submit(page, '/contact')
+  await submit(page, '/confirm')
+  const appointment = path(page)
+  await follow(page, '/consent')
+  await submit(page, '/withdraw')
+  await look('consent-withdrawn')
+  const copy = await (await page.request.get(appointment + '/data.json')).json()
+  assert.ok(!copy.contact.street && copy.consents[0].withdrawnAt && copy.appointment.state === 'confirmed', 'the address alone is gone')
+  await page.goto(appointment + '/data')
+  await look('data-consent')
+}
+
 export async function notice (page, language, look) {
   await page.goto(`/${language}/`)
   await page.locator('footer a[href$="/privacy"]').click()

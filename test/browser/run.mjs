@@ -41,6 +41,8 @@ async function everything (page, language, look) {
   await flows.move(page, language, look)
   await flows.cancel(page, language, look)
   await flows.erase(page, language, look)
+  await flows.consent(page, language, look)
+  await flows.address(page, language, look)
   await flows.notice(page, language, look)
 }
 

@@ -52,6 +52,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.ComplianceStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ConnectionStatus"):
 		return &apiv1alpha1.ConnectionStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("Consent"):
+		return &apiv1alpha1.ConsentApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Contact"):
 		return &apiv1alpha1.ContactApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Controller"):

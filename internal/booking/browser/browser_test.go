@@ -42,6 +42,21 @@ var titles = []v1alpha1.LocalizedText{
 	{"de": "Beratung", "en": "Counselling", "fr": "Conseil", "it": "Consulenza", "uk": "Консультація"},
 }
 
+// withConsents has counselling rest on consent, and an identity card offer one to a postal address.
+func withConsents(document *settings.Instance) {
+	document.Notice.Rules = append(document.Notice.Rules,
+		settings.Rule{Category: v1alpha1.CategoryConsent, StartEvent: v1alpha1.StartWithdrawal, Period: "365d", Action: v1alpha1.ActionDelete})
+	document.Catalogue.Services[0].Consents = []v1alpha1.Consent{{Scope: v1alpha1.ConsentPostalAddress, Text: v1alpha1.LocalizedText{
+		"de": "Meine Postadresse darf für Rückfragen zu diesem Termin gespeichert werden.", "en": "My postal address may be stored for questions about this appointment.",
+		"fr": "Mon adresse postale peut être enregistrée pour des questions sur ce rendez-vous.", "it": "Il mio indirizzo postale può essere conservato per domande su questo appuntamento.",
+		"uk": "Мою поштову адресу можна зберігати для запитань щодо цього запису."}}}
+	document.Catalogue.Services[1].LegalBasis = "Art. 9(2)(a) GDPR"
+	document.Catalogue.Services[1].Consents = []v1alpha1.Consent{{Scope: v1alpha1.ConsentService, Text: v1alpha1.LocalizedText{
+		"de": "Ich willige ein, dass die Beratungsstelle auch Angaben zu meiner Gesundheit verarbeitet.", "en": "I consent to the counselling centre processing information about my health as well.",
+		"fr": "Je consens à ce que le service de conseil traite aussi des données sur ma santé.", "it": "Acconsento che il consultorio tratti anche dati sulla mia salute.",
+		"uk": "Я даю згоду на те, щоб консультаційний центр обробляв також відомості про моє здоров’я."}}}
+}
+
 // crest of nobody in particular.
 const crest = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 40 48"><path fill="#8a1538" d="M2 2h36v22c0 12-9 19-18 22C11 43 2 36 2 24z"/>
 <path fill="none" stroke="#ffffff" stroke-width="3.5" d="M11 24l6 7 12-14"/></svg>`
@@ -50,7 +65,7 @@ const crest = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 40 48"><path
 func TestEveryFlowInEveryLanguageWithAndWithoutJavaScript(t *testing.T) {
 	g := NewWithT(t)
 	tools(t)
-	tenant, inbox := fixture.New(t), &fixture.Relay{}
+	tenant, inbox := fixture.New(t, withConsents), &fixture.Relay{}
 	tenant.Document.Locales, tenant.Document.Mail = languages, inbox.Serve(t, true)
 	for n, title := range titles {
 		tenant.Document.Catalogue.Services[n].DisplayName = title

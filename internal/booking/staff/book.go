@@ -47,6 +47,7 @@ type bookBody struct {
 	When, Start, Nonce string
 	Contact            booking.Contact
 	Asked              booking.Asked
+	Consents           []booking.AskedConsent
 	Language           string
 	Languages          []string
 	NoticeDate         string
@@ -125,7 +126,7 @@ func (d *Desk) bookPage(w http.ResponseWriter, r *request, status int, wanted wi
 	}
 	switch {
 	case wanted.Slot != nil:
-		body.Asked = asked(wanted)
+		body.Asked, body.Consents = asked(wanted), wanted.Service.AsksConsent(wanted.Channel, r.locale.Tag)
 		body.When = r.locale.Date(wanted.Slot.Start) + ", " + r.locale.Clock(wanted.Slot.Start, booking.Repeated(wanted.Slot.Start))
 		body.Start = wanted.Slot.Start.UTC().Format(time.RFC3339)
 		if nonce := r.PostForm.Get("nonce"); nonce != "" {
@@ -191,6 +192,7 @@ func (d *Desk) book(w http.ResponseWriter, r *request) error {
 		return d.missing(w, r)
 	}
 	contact, wrong := booking.ParseContact(r.PostForm, asked(wanted), r.snapshot.Notice.Date)
+	consents := booking.ParseConsents(r.PostForm, wanted.Service.AsksConsent(wanted.Channel, r.locale.Tag), &contact, wrong)
 	for _, field := range booking.ContactFields {
 		if key, is := wrong[field]; is {
 			faults = append(faults, fault{string(field), r.locale.Say(key, "field", r.locale.Say("form."+string(field)))})
@@ -207,7 +209,7 @@ func (d *Desk) book(w http.ResponseWriter, r *request) error {
 	id, err := d.Store.BookFor(r.Context(), r.who, store.Call{
 		Hold: store.Hold{Office: string(wanted.Office.Name), Service: string(wanted.Service.Name), Channel: wanted.Channel,
 			Counters: wanted.Office.Counters, Slot: *wanted.Slot, Locale: language, Token: token},
-		Origin: wanted.Origin, Contact: contact, NoticeDate: r.snapshot.Notice.Date, Reason: wanted.Reason, Mail: r.snapshot.Mail != nil,
+		Origin: wanted.Origin, Contact: contact, NoticeDate: r.snapshot.Notice.Date, Consents: consents, Reason: wanted.Reason, Mail: r.snapshot.Mail != nil,
 	}, r.snapshot.Expiry)
 	if errors.Is(err, store.ErrTaken) {
 		d.event("taken")

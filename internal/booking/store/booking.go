@@ -128,12 +128,13 @@ func (s *Store) Find(ctx context.Context, token string, expiry booking.Expiry) (
 		street, postalCode, city    *string
 	)
 	err := s.pool.QueryRow(ctx, `SELECT a.id::text, a.office, a.service, a.channel, a.starts_at, a.ends_at, a.state, a.locale, a.sequence, a.created_at,
-			c.given_name, c.family_name, c.email, c.phone, c.street, c.postal_code, c.city
+			c.given_name, c.family_name, c.email, c.phone, c.street, c.postal_code, c.city,
+			EXISTS (SELECT FROM consent AS n WHERE n.subject = a.id::text AND n.withdrawn_at IS NULL)
 		FROM (SELECT * FROM appointment WHERE token_hash = $3 AND `+alive+`) AS a
 		LEFT JOIN contact AS c ON c.appointment_id = a.id`,
 		expiry.Hold.Seconds(), expiry.Unconfirmed.Seconds(), booking.TokenHash(token)).Scan(
 		&found.ID, &found.Office, &found.Service, &found.Channel, &found.Start, &found.End, &found.State, &found.Locale, &found.Sequence, &created,
-		&given, &family, &email, &phone, &street, &postalCode, &city)
+		&given, &family, &email, &phone, &street, &postalCode, &city, &found.Consented)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, ErrNotFound
 	}
@@ -151,8 +152,9 @@ func (s *Store) Find(ctx context.Context, token string, expiry booking.Expiry) (
 	return &found, nil
 }
 
-// SaveContact stores or replaces the contact of a hold or an unconfirmed booking; on any other it changes nothing.
-func (s *Store) SaveContact(ctx context.Context, token string, contact booking.Contact, noticeDate string, expiry booking.Expiry) error {
+// SaveContact stores or replaces the contact of a hold or an unconfirmed booking, and the consents given with it; on any
+// other it changes nothing.
+func (s *Store) SaveContact(ctx context.Context, token string, contact booking.Contact, noticeDate string, expiry booking.Expiry, consents ...booking.Consent) error {
 	return s.inTx(ctx, "storing a contact", func(tx pgx.Tx) error {
 		var id string
 		err := tx.QueryRow(ctx, `UPDATE appointment SET state = 'pending'
@@ -164,7 +166,10 @@ func (s *Store) SaveContact(ctx context.Context, token string, contact booking.C
 		if err != nil {
 			return err
 		}
-		return insertContact(ctx, tx, id, contact, noticeDate)
+		if err := insertContact(ctx, tx, id, contact, noticeDate); err != nil {
+			return err
+		}
+		return s.saveConsents(ctx, tx, id, consents)
 	})
 }
 

@@ -67,6 +67,8 @@ type Call struct {
 	Origin     booking.Origin
 	Contact    booking.Contact
 	NoticeDate string
+	// Consents the caller gave, to whoever read the text to them.
+	Consents []booking.Consent
 	// Reason is set when the slot is one citizens are not offered.
 	Reason booking.Reason
 	Mail   bool
@@ -110,6 +112,12 @@ func (s *Store) settle(ctx context.Context, tx pgx.Tx, by booking.Staff, call Ca
 		return "", err
 	}
 	if err := insertContact(ctx, tx, id, call.Contact, call.NoticeDate); err != nil {
+		return "", err
+	}
+	for n := range call.Consents {
+		call.Consents[n].Origin = call.Origin
+	}
+	if err := s.saveConsents(ctx, tx, id, call.Consents); err != nil {
 		return "", err
 	}
 	for _, action := range []string{"informed by " + string(call.Origin), withReason("booked by "+string(call.Origin), call.Reason)} {

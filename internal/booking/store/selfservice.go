@@ -23,15 +23,18 @@ func (s *Store) Record(ctx context.Context, token string, expiry booking.Expiry)
 	}
 	record := &booking.Record{Appointment: *found}
 	err = s.pool.QueryRow(ctx, `SELECT a.counter, a.origin, a.created_at, a.confirmed_at, a.cancelled_at, a.called_at, a.completed_at, a.missed_at,
-		a.objected_at, restricted_until(a.id), coalesce(c.notice_date::text, ''), c.created_at
+		a.objected_at, restricted_until(a.id), held_until(a.id), coalesce(c.notice_date::text, ''), c.created_at
 		FROM appointment AS a LEFT JOIN contact AS c ON c.appointment_id = a.id WHERE a.id = $1`, found.ID).Scan(
-		&record.Counter, &record.Origin, &record.Created, &record.Confirmed, &record.Cancelled, &record.Called, &record.Completed, &record.Missed, &record.Objected, &record.Restricted,
+		&record.Counter, &record.Origin, &record.Created, &record.Confirmed, &record.Cancelled, &record.Called, &record.Completed, &record.Missed, &record.Objected, &record.Restricted, &record.Held,
 		&record.NoticeDate, &record.ContactCreated)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, ErrNotFound
 	}
 	if err != nil {
 		return nil, scrub("reading what is stored", err)
+	}
+	if record.Consents, err = s.consents(ctx, found.ID); err != nil {
+		return nil, err
 	}
 	rows, err := s.pool.Query(ctx, `SELECT kind, created_at, attempts, failed_at IS NOT NULL FROM mail_outbox
 		WHERE appointment_id = $1 ORDER BY id`, found.ID)

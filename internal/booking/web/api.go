@@ -42,6 +42,7 @@ var apiRoutes = map[string]call{
 	"POST /api/v1/appointment/confirm":                 (*Site).apiConfirm,
 	"POST /api/v1/appointment/move":                    (*Site).apiMove,
 	"POST /api/v1/appointment/cancel":                  (*Site).apiCancel,
+	"POST /api/v1/appointment/withdraw":                (*Site).apiWithdraw,
 	"DELETE /api/v1/appointment":                       (*Site).apiErase,
 }
 
@@ -165,7 +166,16 @@ type apiService struct {
 	EmailOptional bool     `json:"emailOptional"`
 	// RequiredFields are asked for on site only.
 	RequiredFields []v1alpha1.RequiredField `json:"requiredFields,omitempty"`
-	Offices        []apiOffice              `json:"offices"`
+	// Consents to ask for, by a box each that is not ticked, apart from the notice.
+	Consents []apiConsent `json:"consents,omitempty"`
+	Offices  []apiOffice  `json:"offices"`
+}
+
+// apiConsent is a consent in the caller's language; PostalAddress is asked for on site only.
+type apiConsent struct {
+	Scope      v1alpha1.ConsentScope `json:"scope"`
+	Text       string                `json:"text"`
+	TextSHA256 string                `json:"textSHA256"`
 }
 
 func (s *Site) apiServices(r *request) (int, any, error) {
@@ -175,6 +185,9 @@ func (s *Site) apiServices(r *request) (int, any, error) {
 			EmailOptional: service.EmailOptional, RequiredFields: service.RequiredFields, Offices: []apiOffice{}}
 		for _, channel := range service.Channels {
 			entry.Channels = append(entry.Channels, string(channel))
+		}
+		for _, consent := range service.AsksConsent(v1alpha1.ChannelOnSite, r.locale.Tag) {
+			entry.Consents = append(entry.Consents, apiConsent{consent.Scope, consent.Text, consent.Hash()})
 		}
 		for _, office := range r.snapshot.Catalogue.OfficesFor(service) {
 			entry.Offices = append(entry.Offices, apiOffice{string(office.Name), office.DisplayName, office.Controller, office.TimeZone})

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 
+	"github.com/termintreu/termintreu/api/v1alpha1"
 	"github.com/termintreu/termintreu/internal/booking"
 	"github.com/termintreu/termintreu/internal/booking/store"
 )
@@ -71,6 +72,8 @@ type apiContact struct {
 	City       string `json:"city,omitempty"`
 	// NoticeDate is the version of the notice the citizen has acknowledged; needed until the appointment is confirmed.
 	NoticeDate string `json:"noticeDate,omitempty"`
+	// Consents the citizen gave by ticking a box of their own, by scope: the textSHA256 of the text they were shown.
+	Consents map[v1alpha1.ConsentScope]string `json:"consents,omitempty"`
 }
 
 func (c apiContact) form() url.Values {
@@ -80,12 +83,16 @@ func (c apiContact) form() url.Values {
 	if c.NoticeDate != "" {
 		form.Set(string(booking.FieldNotice), "yes")
 	}
+	for scope, hash := range c.Consents {
+		form.Set(string(booking.AskedConsent{Scope: scope}.Field()), hash)
+	}
 	return form
 }
 
 // jsonFields are the names of form fields in JSON.
 var jsonFields = map[booking.Field]string{booking.FieldGivenName: "givenName", booking.FieldFamilyName: "familyName", booking.FieldEmail: "email",
-	booking.FieldPhone: "phone", booking.FieldStreet: "street", booking.FieldPostalCode: "postalCode", booking.FieldCity: "city", booking.FieldNotice: "noticeDate"}
+	booking.FieldPhone: "phone", booking.FieldStreet: "street", booking.FieldPostalCode: "postalCode", booking.FieldCity: "city", booking.FieldNotice: "noticeDate",
+	booking.FieldConsentService: "consents.Service", booking.FieldConsentPostalAddress: "consents.PostalAddress"}
 
 func (s *Site) apiFaults(r *request, faults booking.Faults) error {
 	told := errForm
@@ -106,24 +113,28 @@ func (s *Site) apiContact(r *request) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	asked := booking.Asked{}
+	var (
+		asked    booking.Asked
+		consents []booking.AskedConsent
+	)
 	if service := r.snapshot.Catalogue.Service(found.Service); service != nil {
-		asked = service.Asks(found.Channel)
+		asked, consents = service.Asks(found.Channel), service.AsksConsent(found.Channel, r.locale.Tag)
 	}
 	if found.State == booking.StateHeld || found.State == booking.StatePending {
 		contact, faults := booking.ParseContact(given.form(), asked, r.snapshot.Notice.Date)
+		agreed := booking.ParseConsents(given.form(), consents, &contact, faults)
 		if len(faults) > 0 {
 			return 0, nil, s.apiFaults(r, faults)
 		}
 		if !s.mayMail(found, contact) {
 			return 0, nil, errBusy
 		}
-		return http.StatusNoContent, nil, s.Store.SaveContact(r.Context(), token(r), contact, r.snapshot.Notice.Date, r.snapshot.Expiry)
+		return http.StatusNoContent, nil, s.Store.SaveContact(r.Context(), token(r), contact, r.snapshot.Notice.Date, r.snapshot.Expiry, agreed...)
 	}
 	if !correctable(found) {
 		return 0, nil, errState
 	}
-	contact, faults := booking.ParseCorrection(given.form(), asked)
+	contact, faults := booking.ParseCorrection(given.form(), asked.Correcting(found.Contact))
 	if len(faults) > 0 {
 		return 0, nil, s.apiFaults(r, faults)
 	}

@@ -42,7 +42,10 @@ type appointmentBody struct {
 	Mailed   bool
 	Contact  booking.Contact
 	Asked    booking.Asked
-	Faults   []fault
+	// Consents the form asks for, each apart from the notice; Consented that one was given and is in force.
+	Consents  []booking.AskedConsent
+	Consented bool
+	Faults    []fault
 	// NoticeDate is the version that is acknowledged; NoticeDay is the same in words.
 	NoticeDate, NoticeDay string
 	Controller            string
@@ -57,6 +60,14 @@ func (b appointmentBody) Fault(field string) string {
 		}
 	}
 	return ""
+}
+
+// StreetHint says why an address is asked for.
+func (b appointmentBody) StreetHint() string {
+	if b.Asked.AddressOptional {
+		return "form.street_consent"
+	}
+	return "form.street_hint"
 }
 
 func appointmentAddress(language, token string) string {
@@ -127,7 +138,7 @@ func (s *Site) body(r *request, found *booking.Appointment) appointmentBody {
 	body := appointmentBody{Summary: s.summary(r, found), Address: address, Link: r.snapshot.URL + address,
 		Code:  booking.Code(booking.TokenHash(r.PathValue("token"))),
 		Slots: "/" + r.locale.Tag + "/", Past: !found.Start.After(s.Clock()),
-		NoticeDate: notice.Date, NoticeDay: r.locale.Day(notice.Date),
+		NoticeDate: notice.Date, NoticeDay: r.locale.Day(notice.Date), Consented: found.Consented,
 		ContactPeriod: r.locale.Period(booking.PeriodOf(r.snapshot.Instance, v1alpha1.CategoryContact))}
 	if r.snapshot.URL == "" {
 		body.Link = "http://" + r.Host + address
@@ -139,7 +150,7 @@ func (s *Site) body(r *request, found *booking.Appointment) appointmentBody {
 		body.Controller = office.Controller
 	}
 	if service != nil {
-		body.Asked = service.Asks(found.Channel)
+		body.Asked, body.Consents = service.Asks(found.Channel), service.AsksConsent(found.Channel, r.locale.Tag)
 		if office != nil {
 			body.Slots = slotsAddress(r.locale.Tag, service, office)
 		}
@@ -210,18 +221,16 @@ func (s *Site) contact(w http.ResponseWriter, r *request) error {
 		if found.State != booking.StateHeld && found.State != booking.StatePending {
 			return s.back(w, r)
 		}
-		asked := booking.Asked{}
-		if service := r.snapshot.Catalogue.Service(found.Service); service != nil {
-			asked = service.Asks(found.Channel)
-		}
-		contact, faults := booking.ParseContact(r.PostForm, asked, r.snapshot.Notice.Date)
+		asks := s.body(r, found)
+		contact, faults := booking.ParseContact(r.PostForm, asks.Asked, r.snapshot.Notice.Date)
+		consents := booking.ParseConsents(r.PostForm, asks.Consents, &contact, faults)
 		if len(faults) > 0 {
 			return s.contactForm(w, r, found, contact, faults)
 		}
 		if !s.mayMail(found, contact) {
 			return s.tooMuchMail(w, r)
 		}
-		err := s.Store.SaveContact(r.Context(), r.PathValue("token"), contact, r.snapshot.Notice.Date, r.snapshot.Expiry)
+		err := s.Store.SaveContact(r.Context(), r.PathValue("token"), contact, r.snapshot.Notice.Date, r.snapshot.Expiry, consents...)
 		if err != nil {
 			return err
 		}

@@ -32,6 +32,7 @@ type noticeBody struct {
 	Several     bool
 	Responsible []controllerView
 	Services    []serviceBasis
+	Consents    []serviceBasis
 	HandledBy   []processorView
 	Periods     []ruleView
 	BackupTime  string
@@ -40,6 +41,7 @@ type noticeBody struct {
 	Rights      []string
 }
 
+// serviceBasis is a service with the legal basis, or the text of a consent, that is its own.
 type serviceBasis struct{ Title, Basis string }
 
 func (s *Site) privacy(w http.ResponseWriter, r *request) error {
@@ -68,12 +70,20 @@ func newNotice(snapshot *booking.Snapshot, words *locale.Locale) noticeBody {
 	for _, processor := range notice.Processors {
 		body.HandledBy = append(body.HandledBy, processorView{processor, countries(words, processor.AlsoProcessesIn)})
 	}
+	for _, service := range snapshot.Catalogue.Services {
+		for _, consent := range service.AsksConsent(v1alpha1.ChannelOnSite, words.Tag) {
+			body.Consents = append(body.Consents, serviceBasis{service.Title(words.Tag), consent.Text})
+		}
+	}
 	for _, rule := range notice.Rules {
 		body.Periods = append(body.Periods, ruleView{words.Or("category."+string(rule.Category), string(rule.Category)),
 			words.Say("after."+string(rule.StartEvent), "period", words.Period(rule.Period)), words.Say("action." + string(rule.Action))})
 	}
 	body.Ceiling = ceiling(snapshot, words)
 	body.RightsLead, body.Rights = rights(notice.Regime, body.Law, words)
+	if len(body.Consents) > 0 {
+		body.Rights = append(body.Rights, words.Say("rights.withdraw"))
+	}
 	return body
 }
 

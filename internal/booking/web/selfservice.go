@@ -18,7 +18,11 @@ type row struct{ Label, Value string }
 type storedBody struct {
 	appointmentBody
 	Appointment, Person, Mail []row
+	// Given are consents and what became of them.
+	Given []row
 	AccessPeriod, BackupTime  string
+	// ConsentPeriod is how long the proof of a consent is kept; empty where none was given.
+	ConsentPeriod string
 	Correctable, Settled      bool
 }
 
@@ -81,6 +85,9 @@ func (s *Site) storedBody(r *request, record *booking.Record) storedBody {
 			add(&body.Person, entry.Label, entry.Value)
 		}
 	}
+	for _, consent := range s.givenConsents(r, record) {
+		body.Given = append(body.Given, row{consent.Title, consent.said()})
+	}
 	for _, mail := range record.Mails {
 		add(&body.Mail, "data.mail."+mail.Kind, when(mail.Created))
 	}
@@ -132,7 +139,7 @@ func (s *Site) askCorrect(w http.ResponseWriter, r *request) error {
 
 func (s *Site) correctForm(w http.ResponseWriter, r *request, found *booking.Appointment, contact booking.Contact, faults booking.Faults) error {
 	body := s.body(r, found)
-	body.Contact, body.Faults = contact, s.faults(r, faults)
+	body.Contact, body.Faults, body.Asked = contact, s.faults(r, faults), body.Asked.Correcting(found.Contact)
 	return s.render(w, r, statusOf(faults), "correct", s.behindLink(r, found, "correct.title", body))
 }
 
@@ -144,7 +151,7 @@ func (s *Site) correct(w http.ResponseWriter, r *request) error {
 		if !correctable(found) {
 			return s.back(w, r)
 		}
-		contact, faults := booking.ParseCorrection(r.PostForm, s.body(r, found).Asked)
+		contact, faults := booking.ParseCorrection(r.PostForm, s.body(r, found).Asked.Correcting(found.Contact))
 		if len(faults) > 0 {
 			return s.correctForm(w, r, found, contact, faults)
 		}
@@ -163,6 +170,9 @@ func (s *Site) correct(w http.ResponseWriter, r *request) error {
 func (s *Site) askErase(w http.ResponseWriter, r *request) error {
 	return s.withAppointment(w, r, func(found *booking.Appointment) error {
 		body := storedBody{appointmentBody: s.body(r, found), BackupTime: r.locale.Period(r.snapshot.Notice.BackupPeriod)}
+		if found.Consented {
+			body.ConsentPeriod = r.locale.Period(booking.PeriodOf(r.snapshot.Instance, v1alpha1.CategoryConsent))
+		}
 		return s.render(w, r, http.StatusOK, "erase", s.behindLink(r, found, "erase.title", body))
 	})
 }

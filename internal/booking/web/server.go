@@ -28,7 +28,7 @@ type Options struct {
 	// Observe is told the outcome of each request.
 	Observe func(method, route string, status int, took time.Duration)
 	// Event is told what happened to bookings: held, taken, confirmed, moved, cancelled,
-	// corrected, restricted, lifted, objected, erased; never to whose.
+	// corrected, restricted, lifted, objected, withdrawn, erased; never to whose.
 	Event func(string)
 	// Limit on holds per client address.
 	Limit *Limiter
@@ -93,6 +93,9 @@ func (s *Site) Handler() http.Handler {
 		"POST /{lang}/appointments/{token}/restrict":            (*Site).restrict,
 		"POST /{lang}/appointments/{token}/lift":                (*Site).lift,
 		"POST /{lang}/appointments/{token}/object":              (*Site).object,
+		"GET /{lang}/appointments/{token}/consent":              (*Site).consent,
+		"POST /{lang}/appointments/{token}/withdraw":            (*Site).withdraw,
+		"GET /{lang}/withdrawn":                                 (*Site).withdrawn,
 		"GET /{lang}/appointments/{token}/move":                 (*Site).askMove,
 		"POST /{lang}/appointments/{token}/move":                (*Site).move,
 		"GET /{lang}/erased":                                    (*Site).erased,

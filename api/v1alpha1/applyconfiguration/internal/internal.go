@@ -411,6 +411,17 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: key
       type:
         scalar: string
+- name: com.github.termintreu.termintreu.api.v1alpha1.Consent
+  map:
+    fields:
+    - name: scope
+      type:
+        namedType: com.github.termintreu.termintreu.api.v1alpha1.ConsentScope
+    - name: text
+      type:
+        namedType: com.github.termintreu.termintreu.api.v1alpha1.LocalizedText
+- name: com.github.termintreu.termintreu.api.v1alpha1.ConsentScope
+  scalar: string
 - name: com.github.termintreu.termintreu.api.v1alpha1.Contact
   map:
     fields:
@@ -1587,6 +1598,14 @@ var schemaYAML = typed.YAMLObject(`types:
           elementType:
             namedType: com.github.termintreu.termintreu.api.v1alpha1.Channel
           elementRelationship: associative
+    - name: consents
+      type:
+        list:
+          elementType:
+            namedType: com.github.termintreu.termintreu.api.v1alpha1.Consent
+          elementRelationship: associative
+          keys:
+          - scope
     - name: displayName
       type:
         namedType: com.github.termintreu.termintreu.api.v1alpha1.LocalizedText

@@ -28,6 +28,9 @@ type ServiceApplyConfiguration struct {
 	// RequiredFields are what the service must know beyond name and mail address. A phone number is asked for where the
 	// channel is Phone, and nowhere else (A6).
 	RequiredFields []apiv1alpha1.RequiredField `json:"requiredFields,omitempty"`
+	// Consents the service asks for: only where consent is what the processing rests on (T2). The policy needs a rule for
+	// Consent.
+	Consents []ConsentApplyConfiguration `json:"consents,omitempty"`
 }
 
 // ServiceApplyConfiguration constructs a declarative configuration of the Service type for use with
@@ -92,6 +95,19 @@ func (b *ServiceApplyConfiguration) WithLegalBasis(value string) *ServiceApplyCo
 func (b *ServiceApplyConfiguration) WithRequiredFields(values ...apiv1alpha1.RequiredField) *ServiceApplyConfiguration {
 	for i := range values {
 		b.RequiredFields = append(b.RequiredFields, values[i])
+	}
+	return b
+}
+
+// WithConsents adds the given value to the Consents field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Consents field.
+func (b *ServiceApplyConfiguration) WithConsents(values ...*ConsentApplyConfiguration) *ServiceApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithConsents")
+		}
+		b.Consents = append(b.Consents, *values[i])
 	}
 	return b
 }
