@@ -35,6 +35,8 @@ type scope struct {
 
 	// restore is under way; nil when none is.
 	restore *v1alpha1.TenantRestore
+	// importing is how far the import is that the tenant begins with; nil when none is under way.
+	importing *importing
 	// restores of the tenant, ended ones too.
 	restores []v1alpha1.TenantRestore
 

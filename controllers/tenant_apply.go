@@ -47,6 +47,9 @@ func (r *TenantReconciler) apply(ctx context.Context, s *scope) error {
 	if identityErr != nil {
 		return identityErr
 	}
+	if s.input.Importing {
+		return r.takeIn(ctx, s, creds)
+	}
 	return r.ensureFirstBackup(ctx, s)
 }
 

@@ -158,6 +158,9 @@ func (r *TenantReconciler) prepare(ctx context.Context, s *scope) (*plan.Plan, e
 	if err := r.place(ctx, s); err != nil {
 		return nil, err
 	}
+	if err := r.dueImport(ctx, s); err != nil {
+		return nil, err
+	}
 	return plan.Build(s.input)
 }
 
@@ -190,6 +193,9 @@ func (r *TenantReconciler) judge(s *scope) {
 func (r *TenantReconciler) renewal(s *scope) time.Duration {
 	if s.blocked {
 		return retryEviction
+	}
+	if s.importing != nil {
+		return s.importing.again
 	}
 	// A Cluster is mended where nobody tells a tenant that has no data yet.
 	if s.refusal != nil && s.refusal.Reason == v1alpha1.ReasonOtherCopiesTooLong {

@@ -73,6 +73,9 @@ func (r *TenantReconciler) end(ctx context.Context, s *scope) error {
 		}
 		s.input.Placement = found
 	}
+	if err := r.abandonImport(ctx, s); err != nil {
+		return err
+	}
 	if s.tenant.Spec.DeletionPolicy == v1alpha1.DeletionDelete {
 		return r.deleteData(ctx, s)
 	}

@@ -63,6 +63,9 @@ func (r *TenantReconciler) leave(ctx context.Context, s *scope) (leaving, error)
 		}
 		s.input.Placement = found
 	}
+	if err := r.abandonImport(ctx, s); err != nil {
+		return leaving{}, err
+	}
 	var err error
 	s.input.Left = true
 	if s.plan, err = plan.Build(s.input); err != nil {

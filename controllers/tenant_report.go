@@ -111,6 +111,8 @@ func (r *TenantReconciler) reportLifeCycle(ctx context.Context, s *scope) error 
 	case s.restore != nil:
 		s.progressing(v1alpha1.ReasonRestoring, fmt.Sprintf(
 			"TenantRestore %s is at step %s; the site tells citizens so and takes no bookings", s.restore.Name, s.restore.Status.Step))
+	case s.importing != nil:
+		s.progressing(s.importing.reason, s.importing.message)
 	case s.available < s.plan.Instance.Replicas:
 		trusted, err := r.trustedNodes(ctx, &s.plan.Region)
 		if err != nil {

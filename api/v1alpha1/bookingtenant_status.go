@@ -45,6 +45,9 @@ type BookingTenantStatus struct {
 	// RecoveryKey is when its holder last answered the challenge of a restore.
 	// +optional
 	RecoveryKey *RecoveryKeyStatus `json:"recoveryKey,omitempty"`
+	// Import is how far spec.bootstrap.import has come; absent without it.
+	// +optional
+	Import *ImportStatus `json:"import,omitempty"`
 	// Offboarding is how far the end of the contract has come; absent before it has ended.
 	// +optional
 	Offboarding *OffboardingStatus `json:"offboarding,omitempty"`

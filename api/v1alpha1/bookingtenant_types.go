@@ -19,6 +19,7 @@ const (
 // BookingTenantSpec is one booking instance of one or more controllers.
 //
 // +kubebuilder:validation:XValidation:rule="self.regionRef.name == oldSelf.regionRef.name",message="a tenant cannot change its region in place: export it, create it in the other region, import, and delete it here"
+// +kubebuilder:validation:XValidation:rule="has(self.bootstrap) == has(oldSelf.bootstrap)",message="spec.bootstrap is what a tenant begins with, so it can be neither added nor removed later: create another BookingTenant with it, or without it"
 // +kubebuilder:validation:XValidation:rule="self.catalogue.offices.all(o, self.controllers.exists(c, c.name == o.controller))",message="every office must name one of spec.controllers in its controller field"
 // +kubebuilder:validation:XValidation:rule="self.catalogue.services.all(s, self.locales.all(l, l in s.displayName))",message="give every service a displayName in each of spec.locales"
 // +kubebuilder:validation:XValidation:rule="self.catalogue.services.all(s, !has(s.consents) || s.consents.all(c, self.locales.all(l, l in c.text)))",message="give every consent of a service its text in each of spec.locales: nobody can agree to what they cannot read"
@@ -60,6 +61,9 @@ type BookingTenantSpec struct {
 	// +optional
 	// +kubebuilder:default=Retain
 	DeletionPolicy DeletionPolicy `json:"deletionPolicy,omitempty"`
+	// Bootstrap is what a new tenant begins with. It can be mended until it is done.
+	// +optional
+	Bootstrap *Bootstrap `json:"bootstrap,omitempty"`
 	// Offboarding ends the contract. It can be taken back or changed until the contract has ended.
 	// +optional
 	Offboarding *Offboarding `json:"offboarding,omitempty"`
@@ -282,6 +286,7 @@ type AgeRecipient string
 // +kubebuilder:resource:shortName=bt,categories=termintreu
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 40",message="keep the name of a BookingTenant to 40 characters: names of its jobs are made from it"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.status) || !has(oldSelf.status.offboarding) || has(self.spec.offboarding) && self.spec.offboarding == oldSelf.spec.offboarding",message="the contract has ended: spec.offboarding can no longer be changed or taken back; go on in a new tenant"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.status) || !has(oldSelf.status.import) || !has(oldSelf.status.import.finishedAt) || !has(self.spec.bootstrap) || !has(oldSelf.spec.bootstrap) || self.spec.bootstrap == oldSelf.spec.bootstrap",message="the import is done and never runs again, so spec.bootstrap can no longer be changed: import into another BookingTenant"
 // +kubebuilder:printcolumn:name="Region",type=string,JSONPath=`.spec.regionRef.name`
 // +kubebuilder:printcolumn:name="Policy",type=string,JSONPath=`.spec.retentionPolicyRef.name`
 // +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`

@@ -110,6 +110,14 @@ const (
 	ReasonRestored = "Restored"
 	// ReasonRestoreFailed means the backup was not brought back; what was in use is as it was.
 	ReasonRestoreFailed = "RestoreFailed"
+	// ReasonAwaitingExport means spec.bootstrap.import names an export that does not lie at its store yet.
+	ReasonAwaitingExport = "AwaitingExport"
+	// ReasonImporting means an export is being taken in, and the site does not serve before it is proven.
+	ReasonImporting = "Importing"
+	// ReasonImportFailed means nothing of the export was taken in; the message says why and how to mend it.
+	ReasonImportFailed = "ImportFailed"
+	// ReasonInvalidImport means spec.bootstrap.import names a store the tenant has no copies at, or an export too old.
+	ReasonInvalidImport = "InvalidImport"
 	// ReasonTenantNotFound means spec.tenantRef names no BookingTenant of the namespace.
 	ReasonTenantNotFound = "TenantNotFound"
 	// ReasonInvalidSpec means a DataRegion or RetentionPolicy contradicts itself.

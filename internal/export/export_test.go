@@ -64,8 +64,13 @@ func newSite(t testing.TB, contact time.Duration) *site {
 // as opens a session of one of the tenant's roles.
 func (s *site) as(t testing.TB, role, password string) *pgx.Conn {
 	t.Helper()
+	return s.in(t, s.tenant.DataID, role, password)
+}
+
+func (s *site) in(t testing.TB, schema, role, password string) *pgx.Conn {
+	t.Helper()
 	config, err := postgres.OperandConfig(settings.Database{
-		Host: s.server.Host, Port: s.server.Port, Name: s.database, Schema: s.tenant.DataID, CABundle: s.server.CABundle,
+		Host: s.server.Host, Port: s.server.Port, Name: s.database, Schema: schema, CABundle: s.server.CABundle,
 	}, settings.Credentials{Username: role, Password: password})
 	must(t, err)
 	conn, err := pgx.ConnectConfig(t.Context(), config)
@@ -79,12 +84,23 @@ func (s *site) backup(t testing.TB) *pgx.Conn {
 	return s.as(t, postgres.RolesOf(s.tenant.DataID).Backup, s.tenant.Backup)
 }
 
-// importer is the role that exists for an import alone.
+// importer works as an import's job does: in a quarantine it owns, beside what is in use.
 func (s *site) importer(t testing.TB) *pgx.Conn {
 	t.Helper()
-	password := rand.Text()
-	must(t, s.admin.OpenImport(t.Context(), s.tenant.DataID, password))
-	return s.as(t, postgres.RolesOf(s.tenant.DataID).Import, password)
+	q, password := postgres.QuarantineOf(s.tenant.DataID), rand.Text()
+	must(t, s.admin.BeginImport(t.Context(), s.tenant.DataID, "import", password, time.Now().Add(time.Hour)))
+	conn := s.in(t, q.Schema, q.Role, password)
+	must(t, postgres.BuildSchema(t.Context(), conn, postgres.SchemaVersion))
+	return conn
+}
+
+// use ends an import as the operator does once the job has its proof.
+func (s *site) use(t testing.TB, importer *pgx.Conn) {
+	t.Helper()
+	_, err := importer.Exec(t.Context(), "UPDATE restore_state SET result = '{}'")
+	must(t, err)
+	_, err = s.admin.FinishRestore(t.Context(), s.tenant, "import")
+	must(t, err)
 }
 
 // fill stores records of every kind, with what is hard to write: quotes, line ends, other scripts, formulas, bytes.
@@ -119,7 +135,9 @@ var catalogue = &export.Catalogue{
 	}},
 }
 
-var offices = []string{"hall", "south"}
+var offices, services = []string{"hall", "south"}, []string{"passport"}
+
+var here = export.Into{Offices: offices, Services: services}
 
 func write(t testing.TB, s *site, scope export.Scope) ([]byte, *export.Manifest) {
 	t.Helper()
@@ -133,24 +151,19 @@ func TestExportImportExportGivesTheSameBytes(t *testing.T) { // D4
 	old, fresh := newSite(t, 30*day), newSite(t, 30*day)
 	old.fill(t)
 	first, manifest := write(t, old, export.Scope{Catalogue: catalogue})
-	imported, err := export.Import(t.Context(), fresh.importer(t), bytes.NewReader(first), offices)
+	importer := fresh.importer(t)
+	imported, err := export.Import(t.Context(), importer, bytes.NewReader(first), here)
 	must(t, err)
-	if imported.Already || imported.Manifest.Total() != manifest.Total() || manifest.Total() < 120 {
-		t.Errorf("%+v of %d records", imported, manifest.Total())
+	if imported.Total() != manifest.Total() || manifest.Total() < 120 {
+		t.Errorf("%d records of %d", imported.Total(), manifest.Total())
 	}
+	fresh.use(t, importer)
 	second, _ := write(t, fresh, export.Scope{Catalogue: catalogue})
 	if !bytes.Equal(first, second) {
 		t.Error("the second export differs from the first")
 	}
 
-	again, err := export.Import(t.Context(), fresh.importer(t), bytes.NewReader(first), offices)
-	must(t, err)
-	if !again.Already {
-		t.Error("a job that is tried again does not see that its work is done")
-	}
-
 	// Numbering goes on behind what was imported.
-	must(t, fresh.admin.CloseImport(t.Context(), fresh.tenant.DataID))
 	_, err = fresh.as(t, postgres.RolesOf(fresh.tenant.DataID).AppA, fresh.tenant.AppA).Exec(t.Context(), "INSERT INTO consent (subject, purpose, channel) VALUES ('n', 'p', 'web')")
 	must(t, err)
 }
@@ -243,7 +256,7 @@ func TestAControllerGetsTheRecordsOfItsOwnOfficesAlone(t *testing.T) { // A2
 		t.Error("the export does not say what it leaves out")
 	}
 	fresh := newSite(t, 30*day)
-	_, err := export.Import(t.Context(), fresh.importer(t), bytes.NewReader(rawA), offices)
+	_, err := export.Import(t.Context(), fresh.importer(t), bytes.NewReader(rawA), here)
 	must(t, err)
 }
 
@@ -255,34 +268,45 @@ func TestImportRefusesWhatDoesNotFit(t *testing.T) {
 	for name, c := range map[string]struct {
 		raw     []byte
 		contact time.Duration
-		offices []string
+		into    export.Into
 		want    string
 	}{
-		"a longer period than was promised": {raw, 31 * day, offices, "RetentionPolicy with at most the former"},
-		"an office nobody has":              {raw, 30 * day, []string{"hall"}, "catalogue does not have (south)"},
-		"a changed record":                  {swap("a@example.org", "b@example.org"), 30 * day, offices, "changed or damaged"},
-		"another format":                    {swap("termintreu-export/1", "termintreu-export/9"), 30 * day, offices, "the release that wrote it"},
-		"a newer schema":                    {swap(`"schemaVersion": `, `"schemaVersion":9`), 30 * day, offices, "upgrade the operator"},
-		"an unknown column":                 {swap(`"given_name"`, `"given_nama"`), 30 * day, offices, "does not know"},
-		"half of it":                        {raw[:len(raw)/2], 30 * day, offices, "cut off"},
-		"something else":                    {[]byte("no tar at all"), 30 * day, offices, "no tar of an export"},
+		"a longer period than was promised": {raw, 31 * day, here, "RetentionPolicy with at most the former"},
+		"an office nobody has":              {raw, 30 * day, export.Into{Offices: []string{"hall"}, Services: services}, "spec.catalogue.offices lacks south"},
+		"a service nobody has":              {raw, 30 * day, export.Into{Offices: offices}, "spec.catalogue.services lacks passport"},
+		"what the prover does not accept": {raw, 30 * day, export.Into{Offices: offices, Services: services, Prove: func(context.Context, *export.Manifest) error {
+			return errors.New("not proven")
+		}}, "not proven"},
+		"a changed record":  {swap("a@example.org", "b@example.org"), 30 * day, here, "changed or damaged"},
+		"another format":    {swap("termintreu-export/1", "termintreu-export/9"), 30 * day, here, "the release that wrote it"},
+		"a newer schema":    {swap(`"schemaVersion": `, `"schemaVersion":9`), 30 * day, here, "upgrade the operator"},
+		"an unknown column": {swap(`"given_name"`, `"given_nama"`), 30 * day, here, "does not know"},
+		"half of it":        {raw[:len(raw)/2], 30 * day, here, "cut off"},
+		"something else":    {[]byte("no tar at all"), 30 * day, here, "no tar of an export"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			fresh := newSite(t, c.contact)
-			_, err := export.Import(t.Context(), fresh.importer(t), bytes.NewReader(c.raw), c.offices)
+			importer := fresh.importer(t)
+			_, err := export.Import(t.Context(), importer, bytes.NewReader(c.raw), c.into)
 			if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "@example.org") {
 				t.Fatalf("the error is %v, want it to say %q", err, c.want)
 			}
-			if _, manifest := write(t, fresh, export.Scope{}); manifest.Total() != 0 {
-				t.Errorf("%d records are left of an import that failed", manifest.Total())
+			if left, err := export.Write(t.Context(), importer, io.Discard, export.Scope{}); err != nil || left.Total() != 0 {
+				t.Errorf("%d records are left of an import that failed: %v", left.Total(), err)
 			}
 		})
 	}
 	used := newSite(t, 30*day)
 	used.fill(t)
-	if _, err := export.Import(t.Context(), used.importer(t), bytes.NewReader(raw), offices); err == nil || !strings.Contains(err.Error(), "import into a new tenant") {
-		t.Errorf("the error is %v", err)
+	err := used.admin.BeginImport(t.Context(), used.tenant.DataID, "import", rand.Text(), time.Now().Add(time.Hour))
+	if !postgres.Unproven(err) || !strings.Contains(err.Error(), "already holds records") {
+		t.Errorf("an import into a site that is in use gives %v", err)
 	}
+	must(t, used.admin.AbortRestore(t.Context(), used.tenant, "import"))
+	if _, manifest := write(t, used, export.Scope{}); manifest.Total() < 120 {
+		t.Errorf("only %d records are left of a site that was in use", manifest.Total())
+	}
+	used.as(t, postgres.RolesOf(used.tenant.DataID).AppA, used.tenant.AppA)
 }
 
 func TestARecordThatBreaksTheSchemaIsNotQuoted(t *testing.T) { // invariant 2
@@ -292,9 +316,9 @@ func TestARecordThatBreaksTheSchemaIsNotQuoted(t *testing.T) { // invariant 2
 	raw, _ := write(t, old, export.Scope{})
 	// The new place is stricter than the old one.
 	super := fresh.server.Superuser(t, fresh.database)
-	_, err := super.Exec(t.Context(), "ALTER TABLE "+fresh.tenant.DataID+".contact ADD CONSTRAINT short CHECK (length(email) < 5)")
+	_, err := super.Exec(t.Context(), "ALTER TABLE "+postgres.QuarantineOf(fresh.tenant.DataID).Schema+".contact ADD CONSTRAINT short CHECK (length(email) < 5)")
 	must(t, err)
-	_, err = export.Import(t.Context(), conn, bytes.NewReader(raw), offices)
+	_, err = export.Import(t.Context(), conn, bytes.NewReader(raw), here)
 	if err == nil || !strings.Contains(err.Error(), "contact") || !strings.Contains(err.Error(), "short") || strings.Contains(err.Error(), "example.org") {
 		t.Errorf("the error is %v", err)
 	}

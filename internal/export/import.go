@@ -18,53 +18,53 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Imported is what an import came to.
-type Imported struct {
-	Manifest *Manifest
-	// Already tells that the tenant held exactly these records before: a job that is tried again changes nothing.
-	Already bool
+// Into is where an export goes: the catalogue of the tenant, and who has the last word.
+type Into struct {
+	// Offices and Services of the tenant's catalogue.
+	Offices, Services []string
+	// Prove comes when what was stored was read back the same, in the transaction that stored it. What it returns an
+	// error for is not stored. Nil means that nobody asks.
+	Prove func(context.Context, *Manifest) error
 }
 
-// importLock keeps two imports into one schema apart.
-const importLock = "SELECT pg_advisory_xact_lock(hashtext('termintreu import ' || current_schema()))"
-
 // Import reads an export into an empty schema in one transaction, reads it back, and commits only when it is the same.
-// The session's search path names the schema first. Offices are those of the tenant's catalogue: an appointment that is
-// still to come must have one. Errors say in a sentence what does not fit, and quote no record.
-func Import(ctx context.Context, conn *pgx.Conn, in io.Reader, offices []string) (*Imported, error) {
+// The session's search path names the schema first. Every appointment that is left after Prove must be one of the
+// tenant's catalogue. Errors say in a sentence what does not fit, and quote no record.
+func Import(ctx context.Context, conn *pgx.Conn, in io.Reader, into Into) (*Manifest, error) {
 	tx, err := conn.Begin(ctx)
 	if err != nil {
 		return nil, clean("beginning", err)
 	}
 	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
-	if _, err := tx.Exec(ctx, sessionSQL+"; "+importLock); err != nil {
+	if _, err := tx.Exec(ctx, sessionSQL); err != nil {
 		return nil, clean("preparing the session", err)
 	}
 	i := &importer{ctx: ctx, tx: tx}
 	if i.schema, err = readSchema(ctx, tx); err != nil {
 		return nil, err
 	}
-	filled, err := i.filled()
-	if err != nil {
-		return nil, err
-	}
-	if filled != "" {
-		return i.compareOnly(in, filled)
-	}
 	manifest, err := Read(in, Visitor{Head: i.head, Records: i.records})
 	if err != nil {
 		return nil, err
 	}
-	if err := errors.Join(i.restart(), i.checkOffices(offices)); err != nil {
+	if err := i.restart(); err != nil {
 		return nil, err
 	}
 	if err := i.readBack(manifest); err != nil {
 		return nil, err
 	}
+	if into.Prove != nil {
+		if err := into.Prove(ctx, manifest); err != nil {
+			return nil, err
+		}
+	}
+	if err := i.checkCatalogue(into); err != nil {
+		return nil, err
+	}
 	if err := tx.Commit(ctx); err != nil {
 		return nil, clean("committing the import", err)
 	}
-	return &Imported{Manifest: manifest}, nil
+	return manifest, nil
 }
 
 type importer struct {
@@ -72,32 +72,6 @@ type importer struct {
 	tx     pgx.Tx
 	schema *live
 	from   *Head
-}
-
-// filled names a table that has records; empty when none has.
-func (i *importer) filled() (string, error) {
-	for _, t := range i.schema.tables {
-		var any bool
-		if err := i.tx.QueryRow(i.ctx, "SELECT EXISTS (SELECT FROM "+ident(t.name)+")").Scan(&any); err != nil {
-			return "", clean("looking into "+t.name, err)
-		}
-		if any {
-			return t.name, nil
-		}
-	}
-	return "", nil
-}
-
-// compareOnly tells a job that is tried again after it had committed from an import into a site that is in use.
-func (i *importer) compareOnly(in io.Reader, filled string) (*Imported, error) {
-	manifest, err := Read(in, Visitor{Head: i.head})
-	if err != nil {
-		return nil, err
-	}
-	if err := i.readBack(manifest); err != nil {
-		return nil, fmt.Errorf("the tenant already has records in %s, and they are not those of the export: import into a new tenant, before it serves", filled)
-	}
-	return &Imported{Manifest: manifest, Already: true}, nil
 }
 
 // head refuses what does not fit before the first record is read.
@@ -234,17 +208,30 @@ func (i *importer) restart() error {
 	return nil
 }
 
-// checkOffices: an appointment that is still to come needs somebody who expects the citizen.
-func (i *importer) checkOffices(offices []string) error {
-	rows, err := i.tx.Query(i.ctx, `SELECT DISTINCT office FROM appointment WHERE ends_at > now() AND state <> 'cancelled' AND office <> ALL ($1) ORDER BY 1`, offices)
-	if err != nil {
-		return clean("looking for offices", err)
+// checkCatalogue: an appointment needs somebody who expects the citizen, and an office whose controller answers for it
+// (A2).
+func (i *importer) checkCatalogue(into Into) error {
+	var missing []string
+	for _, part := range []struct {
+		column, field string
+		names         []string
+	}{{"office", "offices", into.Offices}, {"service", "services", into.Services}} {
+		rows, err := i.tx.Query(i.ctx, `SELECT DISTINCT `+part.column+` FROM appointment WHERE `+part.column+` <> ALL (coalesce($1, '{}'::text[])) ORDER BY 1 LIMIT 20`, part.names)
+		if err != nil {
+			return clean("looking for "+part.field, err)
+		}
+		names, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		if err != nil {
+			return clean("looking for "+part.field, err)
+		}
+		if len(names) > 0 {
+			missing = append(missing, "spec.catalogue."+part.field+" lacks "+strings.Join(names, ", "))
+		}
 	}
-	missing, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil || len(missing) == 0 {
-		return clean("looking for offices", err)
+	if len(missing) == 0 {
+		return nil
 	}
-	return fmt.Errorf("appointments are still to come at offices the tenant's catalogue does not have (%s): add them to spec.catalogue.offices, as catalogue.json of the export shows them", strings.Join(missing, ", "))
+	return fmt.Errorf("appointments of the export are for what the tenant's catalogue does not have (%s): add them, as catalogue.json of the export shows them; they can go once those appointments are deleted", strings.Join(missing, "; "))
 }
 
 // readBack exports what was stored and compares: that the statements succeeded is no evidence.

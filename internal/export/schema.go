@@ -15,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/termintreu/termintreu/api/v1alpha1"
+	"github.com/termintreu/termintreu/internal/postgres"
 )
 
 // leftOut are the tables that are not exported. Every other table of the live schema is: a new one needs no line here.
@@ -26,6 +27,9 @@ var leftOut = map[string]string{
 	"erasure_journal":  "keyed digests for the backups of the place the records come from, which never leave it; without its key they say nothing",
 	"erasure_pending":  "erasures of the place the records come from that wait for its stores",
 }
+
+// quarantineOnly are tables beside the tenant's where an import is proven before it is used.
+var quarantineOnly = []string{postgres.TableRestoreState, postgres.TableLiveJournal, postgres.TableLivePending}
 
 const (
 	reasonUnattributable = "these records belong to no office, so to no single one of several controllers; the export of all controllers has them"
@@ -97,7 +101,7 @@ func readSchema(ctx context.Context, tx pgx.Tx) (*live, error) {
 		if err := rows.Scan(&relation, &c.name, &c.typeName, &c.array, &c.nullable, &c.textual, &c.identity, &generated, &comment, &position, &parent); err != nil {
 			return nil, clean("reading the catalogue", err)
 		}
-		if _, left := leftOut[relation]; left || generated {
+		if _, left := leftOut[relation]; left || generated || slices.Contains(quarantineOnly, relation) {
 			continue
 		}
 		if found[relation] == nil {

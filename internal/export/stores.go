@@ -253,27 +253,3 @@ func (c *counter) Write(p []byte) (int, error) {
 	c.n += int64(len(p))
 	return len(p), nil
 }
-
-// Fetch opens an export at a store, whose key names any prefix the identity reaches.
-func Fetch(ctx context.Context, store settings.Store, key string, keys backup.StoreKeys, identities ...age.Identity) (io.ReadCloser, error) {
-	client, err := openStore(store, keys)
-	if err != nil {
-		return nil, err
-	}
-	content, err := client.Get(ctx, key)
-	if err != nil {
-		return nil, err
-	}
-	opened, err := Open(content, identities...)
-	if err != nil {
-		return nil, errors.Join(err, content.Close())
-	}
-	return &fetched{opened, content}, nil
-}
-
-type fetched struct {
-	io.ReadCloser
-	content io.Closer
-}
-
-func (f *fetched) Close() error { return errors.Join(f.ReadCloser.Close(), f.content.Close()) }

@@ -25,6 +25,9 @@ type Input struct {
 	NamespaceLabels map[string]string
 	// Restoring tells that a backup is being brought back, so that the site says so instead of serving.
 	Restoring bool
+	// Importing tells that the tenant begins with an export that was not yet taken in, so that the site says so instead
+	// of serving.
+	Importing bool
 	// Left tells that the contract has ended, so that nothing serves.
 	Left bool
 	// Neighbours are the other tenants of the cluster: their hosts and namespaces bind.
@@ -239,7 +242,8 @@ func buildInstance(in *Input, p *Plan) Instance {
 		EgressCIDRs: ServerEndpoints(&p.Database.Server),
 		Settings: settings.Instance{
 			URL: siteURL(in), Locales: in.Tenant.Spec.Locales, Database: databaseSettings(p),
-			Catalogue: in.Tenant.Spec.Catalogue, Appearance: in.Tenant.Spec.Appearance, Notice: buildNotice(in, p), Restoring: in.Restoring,
+			Catalogue: in.Tenant.Spec.Catalogue, Appearance: in.Tenant.Spec.Appearance, Notice: buildNotice(in, p),
+			Restoring: in.Restoring || in.Importing, Importing: in.Importing,
 			Closing: in.Tenant.Spec.Offboarding != nil,
 		},
 	}

@@ -43,6 +43,11 @@ var notTheTenants = []string{TableRestoreState, TableLiveJournal, TableLivePendi
 // BeginRestore locks the application out, and makes the quarantine with a login of the given password that expires. It
 // may run any number of times for the same restore, which its UID names.
 func (a *Admin) BeginRestore(ctx context.Context, dataID, restore, password string, expires time.Time) error {
+	return a.begin(ctx, dataID, restore, password, expires, "")
+}
+
+// begin runs check, with the rights of the schema's owner, before it makes the quarantine.
+func (a *Admin) begin(ctx context.Context, dataID, restore, password string, expires time.Time, check string) error {
 	if err := checkDataID(dataID); err != nil {
 		return err
 	}
@@ -65,7 +70,7 @@ func (a *Admin) BeginRestore(ctx context.Context, dataID, restore, password stri
 		if err := a.disconnect(ctx, s, state, apps); err != nil {
 			return err
 		}
-		_, err = s.exec(ctx, a.quarantineSQL(dataID, verifier, expires, state))
+		_, err = s.exec(ctx, a.quarantineSQL(dataID, verifier, expires, state, check))
 		return err
 	})
 	if err != nil {
@@ -93,7 +98,7 @@ func (a *Admin) lockOutSQL(dataID, restore string, apps []string) string {
 		literal(restore), literal(dataID), ident(apps[0]), ident(apps[1]))
 }
 
-func (a *Admin) quarantineSQL(dataID, verifier string, expires time.Time, state *found) string {
+func (a *Admin) quarantineSQL(dataID, verifier string, expires time.Time, state *found, check string) string {
 	q, owner := QuarantineOf(dataID), ident(RolesOf(dataID).Owner)
 	var sql strings.Builder
 	sql.WriteString("BEGIN;\n")
@@ -104,6 +109,7 @@ func (a *Admin) quarantineSQL(dataID, verifier string, expires time.Time, state 
 	fmt.Fprintf(&sql, "%s ROLE %s LOGIN CONNECTION LIMIT 3 PASSWORD %s VALID UNTIL %s;\n", verb, ident(q.Role), literal(verifier),
 		literal(expires.UTC().Format(time.RFC3339)))
 	fmt.Fprintf(&sql, "GRANT %s TO %s;\nGRANT %[2]s, %[3]s TO %[4]s%[5]s;\n", ident(group(a.database)), ident(q.Role), owner, ident(a.operator), state.membership())
+	sql.WriteString(check)
 	fmt.Fprintf(&sql, "CREATE SCHEMA IF NOT EXISTS %s AUTHORIZATION %s;\nSET LOCAL ROLE %[2]s;\nGRANT USAGE, CREATE ON SCHEMA %[1]s TO %[3]s;\nRESET ROLE;\n",
 		ident(q.Schema), ident(q.Role), ident(a.operator))
 	fmt.Fprintf(&sql, `CREATE TABLE IF NOT EXISTS %[1]s.restore_state (step text NOT NULL, progress bigint NOT NULL DEFAULT 0, challenge text, answer text, refused text, failure text, result jsonb);

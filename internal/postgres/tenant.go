@@ -43,20 +43,19 @@ type Rule struct {
 	Action     v1alpha1.Action
 }
 
-// Roles of a tenant. The owner cannot log in; the app has two slots, so that a password can be changed while it serves;
-// the import role exists for the time of an import alone.
-type Roles struct{ Owner, AppA, AppB, Retention, Backup, Import string }
+// Roles of a tenant. The owner cannot log in; the app has two slots, so that a password can be changed while it serves.
+type Roles struct{ Owner, AppA, AppB, Retention, Backup string }
 
 // RolesOf names the roles of a tenant.
 func RolesOf(dataID string) Roles {
 	return Roles{
 		Owner: dataID + "_owner", AppA: dataID + "_app_a", AppB: dataID + "_app_b",
-		Retention: dataID + "_retention", Backup: dataID + "_backup", Import: dataID + "_import",
+		Retention: dataID + "_retention", Backup: dataID + "_backup",
 	}
 }
 
 // logins are the roles that can have sessions.
-func (r Roles) logins() []string { return []string{r.AppA, r.AppB, r.Retention, r.Backup, r.Import} }
+func (r Roles) logins() []string { return []string{r.AppA, r.AppB, r.Retention, r.Backup} }
 
 func (r Roles) all() []string { return append(r.logins(), r.Owner) }
 

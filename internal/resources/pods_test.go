@@ -14,6 +14,7 @@ import (
 	"k8s.io/pod-security-admission/policy"
 
 	"github.com/termintreu/termintreu/api/v1alpha1"
+	"github.com/termintreu/termintreu/internal/plan"
 	"github.com/termintreu/termintreu/internal/resources"
 )
 
@@ -44,6 +45,11 @@ func podTemplates(t *testing.T) map[string]corev1.PodTemplateSpec {
 		var restore batchv1.Job
 		convert(t, resources.RestoreJob(p, resources.RestoreInput{Restore: &v1alpha1.TenantRestore{}, Identity: []byte(identity)}), &restore)
 		templates[name] = restore.Spec.Template
+	}
+	for name, identity := range map[string]string{"import with an identity": "AGE-SECRET-KEY-1", "import with a challenge": ""} {
+		var intake batchv1.Job
+		convert(t, resources.ImportJob(p, resources.ImportInput{Import: plan.Import{Store: p.Backup.Stores[0]}, Identity: []byte(identity)}), &intake)
+		templates[name] = intake.Spec.Template
 	}
 	return templates
 }

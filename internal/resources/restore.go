@@ -46,8 +46,10 @@ type RestoreInput struct {
 func RestoreName(p *plan.Plan) string { return p.DataID + "-restore" }
 
 // RestoreLimit is how many seconds the job may run.
-func RestoreLimit(in RestoreInput) int64 {
-	if len(in.Identity) == 0 {
+func RestoreLimit(in RestoreInput) int64 { return keyLimit(in.Identity) }
+
+func keyLimit(identity []byte) int64 {
+	if len(identity) == 0 {
 		return offlineSeconds
 	}
 	return restoreSeconds

@@ -28,7 +28,7 @@ func (b *Box) progress(ctx context.Context, rows int64) error {
 	return b.write(ctx, "progress = $1", rows)
 }
 
-func (b *Box) record(ctx context.Context, result Result) error {
+func (b *Box) record(ctx context.Context, result any) error {
 	raw, err := json.Marshal(result)
 	if err != nil {
 		return fmt.Errorf("recording the result: %w", err)

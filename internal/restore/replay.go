@@ -142,13 +142,28 @@ func (r *run) purge(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("purging what was restored: %w", err)
 	}
-	r.result.Purged = map[string]int64{}
+	r.result.Purged = purgedOf(report)
+	return nil
+}
+
+// purgedOf counts by category what a purge has removed.
+func purgedOf(report retention.Report) map[string]int64 {
+	purged := map[string]int64{}
 	for _, category := range report.Categories {
 		if category.Removed > 0 {
-			r.result.Purged[string(category.Name)] = category.Removed
+			purged[string(category.Name)] = category.Removed
 		}
 	}
-	return nil
+	return purged
+}
+
+// overdue counts what is past period and tolerance.
+func overdue(ctx context.Context, conn *pgx.Conn) (records int64, err error) {
+	err = conn.QueryRow(ctx, "SELECT coalesce(sum(overdue), 0)::bigint FROM retention_audit()").Scan(&records)
+	if err != nil {
+		return 0, fmt.Errorf("auditing what came in: %w", scrub(err))
+	}
+	return records, nil
 }
 
 // replay deletes whom the journal names: that at the stores, and what the schema in use knew beyond it.
@@ -256,9 +271,8 @@ func (r *run) prove(ctx context.Context, j *journalOf) error {
 	if r.result.Hits = int64(len(hits)); len(hits) > 0 {
 		return fmt.Errorf("%d %w", len(hits), ErrHits)
 	}
-	err = r.conn.QueryRow(ctx, "SELECT coalesce(sum(overdue), 0)::bigint FROM retention_audit()").Scan(&r.result.Overdue)
-	if err != nil {
-		return fmt.Errorf("auditing what was restored: %w", scrub(err))
+	if r.result.Overdue, err = overdue(ctx, r.conn); err != nil {
+		return err
 	}
 	if r.result.Overdue > 0 {
 		return fmt.Errorf("%d restored records are past their period, and the purge did not remove them: end the suspension of the policy, or see which rule is missing", r.result.Overdue)

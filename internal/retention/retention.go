@@ -84,6 +84,17 @@ func Run(ctx context.Context, options Options) (Report, error) {
 		return Report{}, err
 	}
 	defer disconnect(ctx, conn)
+	report, err := Sweep(ctx, conn, options)
+	if options.RewriteEvery > 0 && err == nil {
+		report.Rewritten, err = rewrite(ctx, conn, options.RewriteEvery)
+	}
+	report.Took = time.Since(began)
+	return report, err
+}
+
+// Sweep is Run on a connection at hand, and in the transaction it is in, if any. It rewrites no storage.
+func Sweep(ctx context.Context, conn *pgx.Conn, options Options) (Report, error) {
+	began := time.Now()
 	due, err := measure(ctx, conn)
 	if err != nil {
 		return Report{}, err
@@ -111,11 +122,6 @@ func Run(ctx context.Context, options Options) (Report, error) {
 		}
 	}
 	failures = append(failures, readBack(ctx, conn, &report))
-	if options.RewriteEvery > 0 && errors.Join(failures...) == nil {
-		if report.Rewritten, err = rewrite(ctx, conn, options.RewriteEvery); err != nil {
-			failures = append(failures, err)
-		}
-	}
 	report.Took = time.Since(began)
 	return report, errors.Join(failures...)
 }

@@ -107,6 +107,9 @@ type Instance struct {
 	Notice     Notice               `json:"notice"`
 	// Restoring makes the site say that a backup is being brought back, and do nothing else.
 	Restoring bool `json:"restoring,omitempty"`
+	// Importing tells that it is not a backup but what the authority brings from another place; Restoring is set too, so
+	// that an instance of the release before does nothing else either.
+	Importing bool `json:"importing,omitempty"`
 	// Closing makes the site say that it takes no bookings any more; what was booked is still shown and cancelled.
 	Closing bool `json:"closing,omitempty"`
 }
@@ -226,14 +229,20 @@ type Export struct {
 
 // Import is the document of `termintreu import`.
 type Import struct {
-	PlanHash string   `json:"planHash"`
-	DataID   string   `json:"dataID"`
+	PlanHash string `json:"planHash"`
+	DataID   string `json:"dataID"`
+	// Database to import into; its Schema is the tenant's, beside which the quarantine lies.
 	Database Database `json:"database"`
-	// Source is the store the export lies at, at any prefix, and Key what it is called there.
-	Source Store  `json:"source"`
+	// Source is the store the export lies at, with the tenant's own prefix.
+	Source Store `json:"source"`
+	// Key of the export at the store, and the SHA-256 (hex) it must have.
 	Key    string `json:"key"`
-	// Offices the tenant's catalogue has.
-	Offices []string `json:"offices"`
+	SHA256 string `json:"sha256"`
+	// Offices and Services of the tenant's catalogue.
+	Offices  []string `json:"offices"`
+	Services []string `json:"services"`
+	// Offline asks the holder of the key by a challenge instead of reading an identity from a file.
+	Offline bool `json:"offline,omitempty"`
 }
 
 // Restore is the document of `termintreu restore`.

@@ -4,6 +4,7 @@ package api_test
 
 import (
 	"context"
+	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -146,6 +147,9 @@ var _ = Describe("the API server", func() {
 			t.Spec.Instance.Hosts = []v1alpha1.Host{"https://termine.example.org"}
 		}),
 			"without scheme, port or path"),
+		Entry("an export by its whole key", tenantWith(func(t *v1alpha1.BookingTenant) {
+			t.Spec.Bootstrap = &v1alpha1.Bootstrap{Import: v1alpha1.ImportSpec{File: "tabc/20261122T081500Z.export.tar.zst.age", SHA256: v1alpha1.SHA256(strings.Repeat("0", 64))}}
+		}), "without what stands before its slash"),
 		Entry("a controller without a mail address", tenantWith(func(t *v1alpha1.BookingTenant) { t.Spec.Controllers[0].Email = "nobody" }),
 			"write a mail address"),
 		Entry("an authority without a phone", tenantWith(func(t *v1alpha1.BookingTenant) { t.Spec.Controllers[0].SupervisoryAuthority.Phone = "" }),
@@ -215,6 +219,25 @@ var _ = Describe("the API server", func() {
 		DeferCleanup(func(ctx context.Context) { Expect(apiServer.Delete(ctx, tenant)).To(Succeed()) })
 		tenant.Spec.RegionRef.Name = "elsewhere"
 		Expect(apiServer.Update(ctx, tenant, client.DryRunAll)).To(MatchError(ContainSubstring("export it, create it in the other region, import")))
+	})
+
+	It("refuses to give a tenant that exists a beginning, and to take one away", func(ctx context.Context) { // D4
+		first := v1alpha1.Bootstrap{Import: v1alpha1.ImportSpec{File: "20261122T081500Z.export.tar.zst.age", SHA256: v1alpha1.SHA256(strings.Repeat("0", 64))}}
+		for name, begins := range map[string]*v1alpha1.Bootstrap{"beginning": &first, "empty": nil} {
+			tenant, ok := spoiled(tenantWith(func(t *v1alpha1.BookingTenant) { t.Name, t.Spec.Bootstrap = name, begins })).(*v1alpha1.BookingTenant)
+			Expect(ok).To(BeTrue())
+			Expect(apiServer.Create(ctx, tenant)).To(Succeed())
+			DeferCleanup(func(ctx context.Context) { Expect(apiServer.Delete(ctx, tenant)).To(Succeed()) })
+			if begins != nil {
+				tenant.Spec.Bootstrap = first.DeepCopy()
+				tenant.Spec.Bootstrap.Import.File = "20261122T091500Z.export-2.tar.zst.age"
+				Expect(apiServer.Update(ctx, tenant, client.DryRunAll)).To(Succeed(), "what was mistyped can be mended")
+				tenant.Spec.Bootstrap = nil
+			} else {
+				tenant.Spec.Bootstrap = &first
+			}
+			Expect(apiServer.Update(ctx, tenant, client.DryRunAll)).To(MatchError(ContainSubstring("create another BookingTenant with it, or without it")))
+		}
 	})
 
 	It("refuses to take the platform namespace from under a region's jobs", func(ctx context.Context) {

@@ -193,6 +193,10 @@ func (w *world) playExport(ctx context.Context, tenant *v1alpha1.BookingTenant) 
 // endJob plays the Job controller.
 func endJob(ctx context.Context, job *batchv1.Job, well bool) {
 	GinkgoHelper()
+	Expect(tryEndJob(ctx, job, well)).To(Succeed())
+}
+
+func tryEndJob(ctx context.Context, job *batchv1.Job, well bool) error {
 	before := job.DeepCopy()
 	now := metav1.Now()
 	job.Status.StartTime = &now
@@ -204,5 +208,5 @@ func endJob(ctx context.Context, job *batchv1.Job, well bool) {
 	for _, kind := range kinds {
 		job.Status.Conditions = append(job.Status.Conditions, batchv1.JobCondition{Type: kind, Status: corev1.ConditionTrue, LastTransitionTime: now})
 	}
-	Expect(admin.Status().Patch(ctx, job, client.MergeFrom(before))).To(Succeed())
+	return admin.Status().Patch(ctx, job, client.MergeFrom(before))
 }

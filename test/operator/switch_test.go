@@ -5,8 +5,9 @@ package operator_test
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"encoding/json"
+	"io"
+	"path"
 	"time"
 
 	"filippo.io/age"
@@ -17,7 +18,6 @@ import (
 
 	"github.com/termintreu/termintreu/api/v1alpha1"
 	"github.com/termintreu/termintreu/internal/export"
-	"github.com/termintreu/termintreu/internal/postgres"
 	"github.com/termintreu/termintreu/internal/settings"
 )
 
@@ -38,12 +38,20 @@ var _ = Describe("Switching the provider", func() {
 		from.playExport(ctx, old)
 		offboarded(ctx, old, v1alpha1.ReasonExported)
 		key := get(ctx, old).Status.Offboarding.Export.Objects[0].Key
-		exported := from.fetchExport(ctx, key, identity)
 
 		By("taking it in in the other region")
-		fresh := to.create(ctx, "site")
-		eventually(ctx, fresh, v1alpha1.ConditionDatabaseReady, metav1.ConditionTrue)
-		to.takeIn(ctx, fresh, exported)
+		taken := newBrought(identity, from.fetchExport(ctx, key))
+		taken.spec.File = v1alpha1.ExportFile(path.Base(key))
+		Expect(taken.spec.SHA256).To(Equal(get(ctx, old).Status.Offboarding.Export.Objects[0].SHA256))
+		taken.spec.IdentitySecretRef = to.keep(ctx, identity)
+		fresh := to.create(ctx, "site", beginWith(taken.spec))
+		eventually(ctx, fresh, v1alpha1.ConditionReady, metav1.ConditionFalse, because(v1alpha1.ReasonAwaitingExport))
+		to.put(ctx, fresh, taken.raw)
+		Expect(to.playImport(ctx, fresh)).To(Succeed())
+		Eventually(func() bool { return to.siteSettings(ctx, fresh).Importing }).Should(BeFalse())
+		to.settle(ctx, fresh)
+		Expect(get(ctx, fresh).Status.Import.Result.Records).To(Equal(get(ctx, old).Status.Offboarding.Export.Records))
+		exported := opened(taken)
 		before, err := export.Read(bytes.NewReader(exported), export.Visitor{})
 		Expect(err).NotTo(HaveOccurred())
 		after, err := export.Read(bytes.NewReader(to.exportAgain(ctx, fresh)), export.Visitor{})
@@ -68,38 +76,26 @@ var _ = Describe("Switching the provider", func() {
 	})
 })
 
-// fetchExport does what the authority does: it fetches the object and opens it with its own key.
-func (w *world) fetchExport(ctx context.Context, key string, identity age.Identity) []byte {
+// fetchExport does what the authority does at the old place.
+func (w *world) fetchExport(ctx context.Context, key string) []byte {
 	GinkgoHelper()
 	content, err := w.storeAdmin(stores[1].Name).Get(ctx, key)
 	Expect(err).NotTo(HaveOccurred())
 	defer func() { _ = content.Close() }()
-	opened, err := export.Open(content, identity)
+	raw, err := io.ReadAll(content)
 	Expect(err).NotTo(HaveOccurred())
-	defer func() { _ = opened.Close() }()
-	var raw bytes.Buffer
-	_, err = raw.ReadFrom(opened)
-	Expect(err).NotTo(HaveOccurred())
-	return raw.Bytes()
+	return raw
 }
 
-// takeIn imports as `termintreu import` does, by the login that lives as long as the import.
-func (w *world) takeIn(ctx context.Context, tenant *v1alpha1.BookingTenant, exported []byte) {
+// opened is an export its recipient has decrypted.
+func opened(b *brought) []byte {
 	GinkgoHelper()
-	database, err := postgres.Open(ctx, postgres.Server{
-		Name: "test", Host: server.Host, Port: server.Port, CABundle: server.CABundle, Username: server.AdminUser, Password: server.AdminPassword,
-	}, w.database())
+	content, err := export.Open(bytes.NewReader(b.raw), b.identity)
 	Expect(err).NotTo(HaveOccurred())
-	defer database.Close()
-	dataID, password := dataIDOf(tenant), rand.Text()
-	Expect(database.OpenImport(ctx, dataID, password)).To(Succeed())
-	conn, err := connectAs(ctx, settings.Database{Host: server.Host, Port: server.Port, Name: w.database(), Schema: dataID, CABundle: server.CABundle},
-		map[string][]byte{settings.UsernameKey: []byte(postgres.RolesOf(dataID).Import), settings.PasswordKey: []byte(password)})
+	defer func() { _ = content.Close() }()
+	raw, err := io.ReadAll(content)
 	Expect(err).NotTo(HaveOccurred())
-	_, err = export.Import(ctx, conn, bytes.NewReader(exported), []string{string(tenant.Spec.Catalogue.Offices[0].Name)})
-	Expect(err).NotTo(HaveOccurred())
-	Expect(conn.Close(ctx)).To(Succeed())
-	Expect(database.CloseImport(ctx, dataID)).To(Succeed())
+	return raw
 }
 
 // exportAgain writes what the tenant holds now, by the login of its backup.

@@ -38,6 +38,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.BookingTenantSpecApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("BookingTenantStatus"):
 		return &apiv1alpha1.BookingTenantStatusApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("Bootstrap"):
+		return &apiv1alpha1.BootstrapApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Catalogue"):
 		return &apiv1alpha1.CatalogueApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("CategoryEvidence"):
@@ -90,6 +92,12 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.ExportRecordApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ExportSpec"):
 		return &apiv1alpha1.ExportSpecApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ImportResult"):
+		return &apiv1alpha1.ImportResultApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ImportSpec"):
+		return &apiv1alpha1.ImportSpecApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ImportStatus"):
+		return &apiv1alpha1.ImportStatusApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Incident"):
 		return &apiv1alpha1.IncidentApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("InstanceSpec"):

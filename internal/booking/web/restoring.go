@@ -37,10 +37,15 @@ func (s *Site) closed(w http.ResponseWriter, r *http.Request, snapshot *booking.
 	s.instead(w, r, snapshot, http.StatusGone, "closed.title", "closed.lead")
 }
 
-// restoring says, in the citizen's language, that a backup is being brought back: what was booked now would be lost.
+// restoring says, in the citizen's language, that a backup is being brought back, or that the site is moving here: what
+// was booked now would be lost.
 func (s *Site) restoring(w http.ResponseWriter, r *http.Request, snapshot *booking.Snapshot) {
 	w.Header().Set("Retry-After", comeBack)
-	s.instead(w, r, snapshot, http.StatusServiceUnavailable, "restoring.title", "restoring.lead")
+	lead := "restoring.lead"
+	if snapshot.Importing {
+		lead = "importing.lead"
+	}
+	s.instead(w, r, snapshot, http.StatusServiceUnavailable, "restoring.title", lead)
 }
 
 // instead answers a page or a call with a message, in the citizen's language.

@@ -31,3 +31,16 @@ func TestASiteThatIsRestoredSaysSoAndServesNothingOfCitizens(t *testing.T) {
 		t.Errorf("a form was taken: %d", got.status)
 	}
 }
+
+// D4: a site that takes in what the authority brings says that it moves, not that something was lost.
+func TestASiteThatMovesInSaysSo(t *testing.T) {
+	tenant := fixture.New(t)
+	site := start(t, tenant, 20)
+	tenant.Document.Restoring, tenant.Document.Importing = true, true
+	for _, tag := range []string{"de", "en"} {
+		got := site.get(t, "/"+tag+"/")
+		if got.status != http.StatusServiceUnavailable || !strings.Contains(got.body, locale.Get(tag).Say("importing.lead")) {
+			t.Errorf("%s gave %d", tag, got.status)
+		}
+	}
+}

@@ -206,6 +206,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: backup
       type:
         namedType: com.github.termintreu.termintreu.api.v1alpha1.BackupSpec
+    - name: bootstrap
+      type:
+        namedType: com.github.termintreu.termintreu.api.v1alpha1.Bootstrap
     - name: catalogue
       type:
         namedType: com.github.termintreu.termintreu.api.v1alpha1.Catalogue
@@ -277,6 +280,9 @@ var schemaYAML = typed.YAMLObject(`types:
           elementType:
             namedType: com.github.termintreu.termintreu.api.v1alpha1.EvidenceItem
           elementRelationship: atomic
+    - name: import
+      type:
+        namedType: com.github.termintreu.termintreu.api.v1alpha1.ImportStatus
     - name: observedGeneration
       type:
         scalar: numeric
@@ -295,6 +301,12 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: url
       type:
         scalar: string
+- name: com.github.termintreu.termintreu.api.v1alpha1.Bootstrap
+  map:
+    fields:
+    - name: import
+      type:
+        namedType: com.github.termintreu.termintreu.api.v1alpha1.ImportSpec
 - name: com.github.termintreu.termintreu.api.v1alpha1.CIDR
   scalar: string
 - name: com.github.termintreu.termintreu.api.v1alpha1.Catalogue
@@ -832,6 +844,8 @@ var schemaYAML = typed.YAMLObject(`types:
         scalar: string
 - name: com.github.termintreu.termintreu.api.v1alpha1.EvidenceSource
   scalar: string
+- name: com.github.termintreu.termintreu.api.v1alpha1.ExportFile
+  scalar: string
 - name: com.github.termintreu.termintreu.api.v1alpha1.ExportObject
   map:
     fields:
@@ -882,6 +896,69 @@ var schemaYAML = typed.YAMLObject(`types:
   scalar: string
 - name: com.github.termintreu.termintreu.api.v1alpha1.IdentityProvider
   scalar: string
+- name: com.github.termintreu.termintreu.api.v1alpha1.ImportResult
+  map:
+    fields:
+    - name: overdue
+      type:
+        scalar: numeric
+    - name: purged
+      type:
+        scalar: numeric
+    - name: records
+      type:
+        scalar: numeric
+    - name: seconds
+      type:
+        scalar: numeric
+    - name: sha256
+      type:
+        namedType: com.github.termintreu.termintreu.api.v1alpha1.SHA256
+    - name: size
+      type:
+        scalar: numeric
+- name: com.github.termintreu.termintreu.api.v1alpha1.ImportSpec
+  map:
+    fields:
+    - name: file
+      type:
+        namedType: com.github.termintreu.termintreu.api.v1alpha1.ExportFile
+    - name: identitySecretRef
+      type:
+        namedType: com.github.termintreu.termintreu.api.v1alpha1.ObjectReference
+    - name: sha256
+      type:
+        namedType: com.github.termintreu.termintreu.api.v1alpha1.SHA256
+    - name: store
+      type:
+        scalar: string
+- name: com.github.termintreu.termintreu.api.v1alpha1.ImportStatus
+  map:
+    fields:
+    - name: challenge
+      type:
+        scalar: string
+    - name: failure
+      type:
+        scalar: string
+    - name: finishedAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: key
+      type:
+        scalar: string
+    - name: result
+      type:
+        namedType: com.github.termintreu.termintreu.api.v1alpha1.ImportResult
+    - name: startedAt
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: step
+      type:
+        namedType: com.github.termintreu.termintreu.api.v1alpha1.RestoreStep
+    - name: store
+      type:
+        scalar: string
 - name: com.github.termintreu.termintreu.api.v1alpha1.Incident
   map:
     fields:

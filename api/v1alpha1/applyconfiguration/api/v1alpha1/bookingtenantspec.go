@@ -37,6 +37,8 @@ type BookingTenantSpecApplyConfiguration struct {
 	Backup *BackupSpecApplyConfiguration `json:"backup,omitempty"`
 	// DeletionPolicy says what becomes of the data when the BookingTenant is deleted.
 	DeletionPolicy *apiv1alpha1.DeletionPolicy `json:"deletionPolicy,omitempty"`
+	// Bootstrap is what a new tenant begins with. It can be mended until it is done.
+	Bootstrap *BootstrapApplyConfiguration `json:"bootstrap,omitempty"`
 	// Offboarding ends the contract. It can be taken back or changed until the contract has ended.
 	Offboarding *OffboardingApplyConfiguration `json:"offboarding,omitempty"`
 	// Paused stops the operator from changing anything for this tenant. Purge and backup go on; verdicts are not
@@ -142,6 +144,14 @@ func (b *BookingTenantSpecApplyConfiguration) WithBackup(value *BackupSpecApplyC
 // If called multiple times, the DeletionPolicy field is set to the value of the last call.
 func (b *BookingTenantSpecApplyConfiguration) WithDeletionPolicy(value apiv1alpha1.DeletionPolicy) *BookingTenantSpecApplyConfiguration {
 	b.DeletionPolicy = &value
+	return b
+}
+
+// WithBootstrap sets the Bootstrap field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Bootstrap field is set to the value of the last call.
+func (b *BookingTenantSpecApplyConfiguration) WithBootstrap(value *BootstrapApplyConfiguration) *BookingTenantSpecApplyConfiguration {
+	b.Bootstrap = value
 	return b
 }
 

@@ -37,6 +37,8 @@ type BookingTenantStatusApplyConfiguration struct {
 	Backup *BackupStatusApplyConfiguration `json:"backup,omitempty"`
 	// RecoveryKey is when its holder last answered the challenge of a restore.
 	RecoveryKey *RecoveryKeyStatusApplyConfiguration `json:"recoveryKey,omitempty"`
+	// Import is how far spec.bootstrap.import has come; absent without it.
+	Import *ImportStatusApplyConfiguration `json:"import,omitempty"`
 	// Offboarding is how far the end of the contract has come; absent before it has ended.
 	Offboarding *OffboardingStatusApplyConfiguration `json:"offboarding,omitempty"`
 }
@@ -142,6 +144,14 @@ func (b *BookingTenantStatusApplyConfiguration) WithBackup(value *BackupStatusAp
 // If called multiple times, the RecoveryKey field is set to the value of the last call.
 func (b *BookingTenantStatusApplyConfiguration) WithRecoveryKey(value *RecoveryKeyStatusApplyConfiguration) *BookingTenantStatusApplyConfiguration {
 	b.RecoveryKey = value
+	return b
+}
+
+// WithImport sets the Import field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Import field is set to the value of the last call.
+func (b *BookingTenantStatusApplyConfiguration) WithImport(value *ImportStatusApplyConfiguration) *BookingTenantStatusApplyConfiguration {
+	b.Import = value
 	return b
 }
 

@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package controllers
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/termintreu/termintreu/api/v1alpha1"
+	"github.com/termintreu/termintreu/internal/objectstore"
+	"github.com/termintreu/termintreu/internal/plan"
+	"github.com/termintreu/termintreu/internal/postgres"
+	"github.com/termintreu/termintreu/internal/resources"
+	"github.com/termintreu/termintreu/internal/settings"
+)
+
+// importing is how far the import of a new tenant has come, as Ready tells it.
+type importing struct {
+	reason, message string
+	// again is when to look again.
+	again time.Duration
+}
+
+// importOf names a tenant's import where the databases remember restores: there is one at most.
+func importOf(tenant *v1alpha1.BookingTenant) string { return "import of " + string(tenant.UID) }
+
+func imported(tenant *v1alpha1.BookingTenant) bool {
+	return tenant.Status.Import != nil && tenant.Status.Import.FinishedAt != nil
+}
+
+// dueImport finds out whether the tenant is still to take in what it begins with. Status remembers; when it was lost,
+// the database does, which wrote it down in the transaction that swapped.
+func (r *TenantReconciler) dueImport(ctx context.Context, s *scope) error {
+	if s.tenant.Spec.Bootstrap == nil || imported(s.tenant) {
+		return nil
+	}
+	admin, err := r.adminOf(ctx, s)
+	if err != nil {
+		return err
+	}
+	result, err := admin.RestoreResult(ctx, importOf(s.tenant))
+	if err != nil {
+		return err
+	}
+	if result == "" {
+		s.input.Importing = true
+		return nil
+	}
+	if err := r.removeImport(ctx, s); err != nil {
+		return err
+	}
+	return s.tookIn(result)
+}
+
+// adminOf is the operator's access to the database the tenant was placed in.
+func (r *TenantReconciler) adminOf(ctx context.Context, s *scope) (*postgres.Admin, error) {
+	server, err := r.serverOf(s)
+	if err != nil {
+		return nil, err
+	}
+	return r.Databases.Admin(ctx, s.input.Region, server, s.input.Placement.Name)
+}
+
+// takeIn is the straight line of an import: wait for the export, let a job prove it in quarantine, swap. Each step is
+// found done or done again, so that an operator killed anywhere goes on there.
+func (r *TenantReconciler) takeIn(ctx context.Context, s *scope, creds *resources.Credentials) error {
+	planned, err := plan.BuildImport(s.input, s.plan)
+	if err != nil {
+		return err
+	}
+	if s.tenant.Status.Import == nil {
+		s.tenant.Status.Import = &v1alpha1.ImportStatus{}
+	}
+	s.tenant.Status.Import.Store, s.tenant.Status.Import.Key = planned.Store.Name, planned.Settings.Key
+	admin, err := r.adminOf(ctx, s)
+	if err != nil {
+		return err
+	}
+	job, err := r.importJob(ctx, s)
+	switch {
+	case err != nil:
+		return err
+	case job == nil:
+		return r.beginImport(ctx, s, planned, creds, admin)
+	case jobHas(job, batchv1.JobComplete):
+		return r.finishImport(ctx, s, creds, admin)
+	}
+	wanted, err := r.importMade(ctx, s, planned)
+	if err != nil {
+		return err
+	}
+	if job.Annotations[resources.AnnotationImport] != wanted {
+		return r.restartImport(ctx, s, admin, "what the import is made from has changed, so that it begins again")
+	}
+	if jobHas(job, batchv1.JobFailed) {
+		return r.failedImport(ctx, s, admin, job)
+	}
+	return r.followImport(ctx, s, admin)
+}
+
+// beginImport makes quarantine and job, once the export lies where it must.
+func (r *TenantReconciler) beginImport(ctx context.Context, s *scope, planned *plan.Import, creds *resources.Credentials, admin *postgres.Admin) error {
+	if found, err := r.findExport(ctx, s, planned); err != nil {
+		return err
+	} else if found == "" {
+		s.importing = &importing{v1alpha1.ReasonAwaitingExport, fmt.Sprintf(
+			"put the export at store %s, bucket %s, as %s, encrypted as the old place wrote it; the site tells citizens that it is moving",
+			planned.Store.Name, planned.Store.Bucket, planned.Settings.Key), lookAgain}
+		return nil
+	}
+	in, err := r.importInput(ctx, s, planned, creds)
+	if err != nil {
+		return err
+	}
+	// The cache may not know yet what this process made a moment ago, and one job has one password.
+	name := client.ObjectKey{Namespace: s.plan.Region.PlatformNamespace, Name: resources.ImportName(s.plan)}
+	if err := r.Databases.Secrets.Get(ctx, name, &batchv1.Job{}); !apierrors.IsNotFound(err) {
+		s.takingIn("the import has begun")
+		return err
+	}
+	status := s.tenant.Status.Import
+	status.Step, status.StartedAt, status.Challenge, status.Failure = v1alpha1.RestorePreparing, timeOf(s.now.Truncate(time.Second)), "", ""
+	expires := s.now.Add(time.Duration(resources.ImportLimit(in))*time.Second + time.Hour)
+	err = admin.BeginImport(ctx, s.plan.DataID, importOf(s.tenant), in.Credentials.Password, expires)
+	if postgres.Unproven(err) {
+		refusal := &plan.Refusal{Reason: v1alpha1.ReasonImportFailed, Message: fmt.Sprintf(
+			"nothing was taken in: %v; import into another BookingTenant", err)}
+		if err := admin.AbortRestore(ctx, tenantSpec(s.plan, creds), importOf(s.tenant)); err != nil {
+			return err
+		}
+		return refusal
+	}
+	if err != nil {
+		return err
+	}
+	for _, object := range resources.ImportObjects(s.plan, in) {
+		if err := r.Client.Apply(ctx, object.Config, FieldOwner, client.ForceOwnership); err != nil {
+			return fmt.Errorf("applying %s %s/%s: %w", object.GVK.Kind, object.Namespace, object.Name, err)
+		}
+	}
+	s.done = append(s.done, "began the import")
+	s.takingIn("the import has begun")
+	return nil
+}
+
+func (s *scope) takingIn(message string) {
+	s.importing = &importing{v1alpha1.ReasonImporting, message + "; the site tells citizens that it is moving", restorePoll}
+}
+
+// importInput collects what the job is given; of the identity, where there is one, the Secret's own bytes.
+func (r *TenantReconciler) importInput(ctx context.Context, s *scope, planned *plan.Import, creds *resources.Credentials) (resources.ImportInput, error) {
+	in := resources.ImportInput{Import: *planned, Keys: creds.Stores[planned.Store.Name].Writer}
+	made, err := r.secret(ctx, s.plan.Region.PlatformNamespace, resources.ImportName(s.plan))
+	if err != nil {
+		return in, err
+	}
+	in.Credentials = settings.Credentials{Username: postgres.QuarantineOf(s.plan.DataID).Role, Password: passwordOf(made)}
+	identity, err := r.importIdentity(ctx, s)
+	if err != nil {
+		return in, err
+	}
+	if in.Made, err = r.importMade(ctx, s, planned); err != nil || identity == nil {
+		return in, err
+	}
+	if in.Identity = identity.Data[settings.IdentityKey]; len(in.Identity) == 0 {
+		return in, &plan.Refusal{Reason: v1alpha1.ReasonImportFailed, Message: fmt.Sprintf(
+			"Secret %s has no key %s: put the age secret key there, or leave identitySecretRef out and answer the challenge", identity.Name, settings.IdentityKey)}
+	}
+	return in, nil
+}
+
+// importIdentity reads the Secret that holds the key; nil when its holder is asked.
+func (r *TenantReconciler) importIdentity(ctx context.Context, s *scope) (*corev1.Secret, error) {
+	reference := s.tenant.Spec.Bootstrap.Import.IdentitySecretRef
+	if reference == nil {
+		return nil, nil
+	}
+	secret := &corev1.Secret{}
+	if err := r.Databases.Secrets.Get(ctx, client.ObjectKey{Namespace: s.tenant.Namespace, Name: reference.Name}, secret); err != nil {
+		return nil, fmt.Errorf("reading the identity in Secret %s: %w", reference.Name, err)
+	}
+	return secret, nil
+}
+
+// importMade is a digest of all an import is made from: what was asked for, the catalogue, the file, the key. It tells
+// an import that was tried from one that somebody has mended since.
+func (r *TenantReconciler) importMade(ctx context.Context, s *scope, planned *plan.Import) (string, error) {
+	file, err := r.findExport(ctx, s, planned)
+	if err != nil {
+		return "", err
+	}
+	key, err := r.importIdentity(ctx, s)
+	if err != nil {
+		return "", err
+	}
+	made := []any{s.tenant.Spec.Bootstrap, planned.Settings.Offices, planned.Settings.Services, file, ""}
+	if key != nil {
+		made[len(made)-1] = key.ResourceVersion
+	}
+	return plan.Hash(made), nil
+}
+
+// findExport gives the version of the export that lies at the store; empty when none does.
+func (r *TenantReconciler) findExport(ctx context.Context, s *scope, planned *plan.Import) (version string, err error) {
+	admin, _, err := r.Stores.Client(ctx, s.plan.Region.Name, &planned.Store)
+	if err != nil {
+		return "", err
+	}
+	err = admin.ListVersions(ctx, planned.Settings.Key, func(v objectstore.Version) error {
+		if v.Key == planned.Settings.Key && v.Latest && !v.DeleteMarker {
+			version = v.VersionID + v.LastModified.UTC().Format(time.RFC3339Nano)
+		}
+		return nil
+	})
+	if err != nil {
+		return "", fmt.Errorf("looking for the export at store %s: %w", planned.Store.Name, err)
+	}
+	return version, nil
+}
+
+func (r *TenantReconciler) importJob(ctx context.Context, s *scope) (*batchv1.Job, error) {
+	live, err := r.live(ctx, jobObject(s.plan.Region.PlatformNamespace, resources.ImportName(s.plan)))
+	if err != nil || live == nil {
+		return nil, err
+	}
+	job, ok := live.(*batchv1.Job)
+	if !ok {
+		return nil, fmt.Errorf("%s is no Job", resources.ImportName(s.plan))
+	}
+	return job, nil
+}
