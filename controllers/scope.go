@@ -37,6 +37,8 @@ type scope struct {
 	restore *v1alpha1.TenantRestore
 	// importing is how far the import is that the tenant begins with; nil when none is under way.
 	importing *importing
+	// imported is what this reconcile found of it; nil when it did not look.
+	imported *v1alpha1.ImportStatus
 	// restores of the tenant, ended ones too.
 	restores []v1alpha1.TenantRestore
 

@@ -34,6 +34,16 @@ func imported(tenant *v1alpha1.BookingTenant) bool {
 	return tenant.Status.Import != nil && tenant.Status.Import.FinishedAt != nil
 }
 
+// importStatus is what the report will say of the import.
+func (s *scope) importStatus() *v1alpha1.ImportStatus {
+	if s.imported == nil {
+		if s.imported = s.tenant.Status.Import.DeepCopy(); s.imported == nil {
+			s.imported = &v1alpha1.ImportStatus{}
+		}
+	}
+	return s.imported
+}
+
 // dueImport finds out whether the tenant is still to take in what it begins with. Status remembers; when it was lost,
 // the database does, which wrote it down in the transaction that swapped.
 func (r *TenantReconciler) dueImport(ctx context.Context, s *scope) error {
@@ -74,10 +84,8 @@ func (r *TenantReconciler) takeIn(ctx context.Context, s *scope, creds *resource
 	if err != nil {
 		return err
 	}
-	if s.tenant.Status.Import == nil {
-		s.tenant.Status.Import = &v1alpha1.ImportStatus{}
-	}
-	s.tenant.Status.Import.Store, s.tenant.Status.Import.Key = planned.Store.Name, planned.Settings.Key
+	status := s.importStatus()
+	status.Store, status.Key = planned.Store.Name, planned.Settings.Key
 	admin, err := r.adminOf(ctx, s)
 	if err != nil {
 		return err
@@ -124,7 +132,7 @@ func (r *TenantReconciler) beginImport(ctx context.Context, s *scope, planned *p
 		s.takingIn("the import has begun")
 		return err
 	}
-	status := s.tenant.Status.Import
+	status := s.importStatus()
 	status.Step, status.StartedAt, status.Challenge, status.Failure = v1alpha1.RestorePreparing, timeOf(s.now.Truncate(time.Second)), "", ""
 	expires := s.now.Add(time.Duration(resources.ImportLimit(in))*time.Second + time.Hour)
 	err = admin.BeginImport(ctx, s.plan.DataID, importOf(s.tenant), in.Credentials.Password, expires)

@@ -37,7 +37,7 @@ func (r *TenantReconciler) followImport(ctx context.Context, s *scope, admin *po
 			return err
 		}
 	}
-	status := s.tenant.Status.Import
+	status := s.importStatus()
 	if state.Step != "" {
 		status.Step = v1alpha1.RestoreStep(state.Step)
 	}
@@ -69,7 +69,7 @@ func (r *TenantReconciler) finishImport(ctx context.Context, s *scope, creds *re
 	if err := s.tookIn(result); err != nil {
 		return err
 	}
-	told := s.tenant.Status.Import.Result
+	told := s.importStatus().Result
 	r.Recorder.Eventf(s.tenant, nil, corev1.EventTypeNormal, "Imported", "Import",
 		"%d records were taken in and read back the same as the export's; %d of them were due and are purged", told.Records, told.Purged)
 	s.takingIn("the export was taken in, and the site comes up")
@@ -89,10 +89,7 @@ func (s *scope) tookIn(raw string) error {
 	for _, records := range result.Purged {
 		told.Purged += records
 	}
-	if s.tenant.Status.Import == nil {
-		s.tenant.Status.Import = &v1alpha1.ImportStatus{}
-	}
-	status := s.tenant.Status.Import
+	status := s.importStatus()
 	status.Store, status.Key, status.Step, status.Challenge, status.Failure = result.Store, result.Key, v1alpha1.RestoreSwapped, "", ""
 	status.FinishedAt, status.Result = timeOf(s.now.Truncate(time.Second)), told
 	return nil
@@ -101,7 +98,7 @@ func (s *scope) tookIn(raw string) error {
 // failedImport says what went wrong. The sentence is kept in status before the quarantine it lies in goes; the job's
 // transaction has left nothing else in there.
 func (r *TenantReconciler) failedImport(ctx context.Context, s *scope, admin *postgres.Admin, job *batchv1.Job) error {
-	status := s.tenant.Status.Import
+	status := s.importStatus()
 	// Nobody tells when the file at the store or the Secret is mended.
 	s.importing = &importing{again: lookAgain}
 	if status.Failure == "" {
@@ -144,7 +141,7 @@ func (r *TenantReconciler) restartImport(ctx context.Context, s *scope, admin *p
 	if err := admin.AbortRestore(ctx, postgres.Tenant{DataID: s.plan.DataID}, importOf(s.tenant)); err != nil {
 		return err
 	}
-	status := s.tenant.Status.Import
+	status := s.importStatus()
 	status.Step, status.Challenge, status.Failure = "", "", ""
 	s.takingIn(why)
 	return nil

@@ -22,6 +22,9 @@ func (r *TenantReconciler) report(ctx context.Context, s *scope) error {
 	before := s.tenant.DeepCopy()
 	status := &s.tenant.Status
 	status.ObservedGeneration = s.tenant.Generation
+	if s.imported != nil {
+		status.Import = s.imported
+	}
 	if err := r.reportLifeCycle(ctx, s); err != nil {
 		return err
 	}
