@@ -9,16 +9,16 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
-	"time"
 
 	"github.com/termintreu/termintreu/internal/resources"
 	"github.com/termintreu/termintreu/internal/serving"
 	"github.com/termintreu/termintreu/internal/settings"
+	"github.com/termintreu/termintreu/internal/testing/certtest"
 )
 
 // B4: a notice is believed only from whoever holds a certificate the operator signed for that very Service.
 func TestANoticeIsReadFromTheTenantsOwnSiteAlone(t *testing.T) {
-	ours, theirs := newAuthority(t), newAuthority(t)
+	ours, theirs := certtest.Authority(t), certtest.Authority(t)
 	host := resources.ServiceHost("basel", "site")
 	for name, test := range map[string]struct {
 		signer *serving.Authority
@@ -30,18 +30,10 @@ func TestANoticeIsReadFromTheTenantsOwnSiteAlone(t *testing.T) {
 		"somebody with another authority": {theirs, host, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			pair, err := test.signer.Issue([]string{test.host}, time.Now())
-			if err != nil {
-				t.Fatal(err)
-			}
-			certificate, err := tls.X509KeyPair(pair.Certificate, pair.Key)
-			if err != nil {
-				t.Fatal(err)
-			}
 			site := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 				_ = json.NewEncoder(w).Encode(settings.NoticeDocument{PlanHash: "plan-1"})
 			}))
-			site.TLS = &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}
+			site.TLS = &tls.Config{Certificates: []tls.Certificate{*certtest.Certificate(t, test.signer, test.host)}, MinVersion: tls.VersionTLS12}
 			site.StartTLS()
 			defer site.Close()
 			reader := &NoticeReader{Serving: &Serving{authority: ours}}
@@ -53,17 +45,4 @@ func TestANoticeIsReadFromTheTenantsOwnSiteAlone(t *testing.T) {
 			}
 		})
 	}
-}
-
-func newAuthority(t *testing.T) *serving.Authority {
-	t.Helper()
-	made, err := serving.New(time.Now(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	authority, err := serving.Open(made)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return authority
 }

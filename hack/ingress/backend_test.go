@@ -9,7 +9,6 @@ import (
 	"net/http/httptest"
 	"strconv"
 	"testing"
-	"time"
 
 	core "k8s.io/api/core/v1"
 	networking "k8s.io/api/networking/v1"
@@ -18,29 +17,22 @@ import (
 	"k8s.io/client-go/kubernetes/fake"
 
 	"github.com/termintreu/termintreu/internal/serving"
+	"github.com/termintreu/termintreu/internal/testing/certtest"
 )
 
 func TestABackendThatSpeaksTLSIsVerifiedWithTheAuthorityInItsSecret(t *testing.T) {
-	ours, theirs := authority(t), authority(t)
+	ours, theirs := certtest.Authority(t), certtest.Authority(t)
 	for name, test := range map[string]struct {
 		believed *serving.Authority
 		want     int
 	}{"its own": {ours, http.StatusOK}, "another": {theirs, http.StatusBadGateway}} {
 		t.Run(name, func(t *testing.T) {
-			pair, err := ours.Issue([]string{"site-booking.basel.svc"}, time.Now())
-			if err != nil {
-				t.Fatal(err)
-			}
-			certificate, err := tls.X509KeyPair(pair.Certificate, pair.Key)
-			if err != nil {
-				t.Fatal(err)
-			}
 			site := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				if r.Host != "termine.localhost" {
 					w.WriteHeader(http.StatusNotFound)
 				}
 			}))
-			site.TLS = &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}
+			site.TLS = &tls.Config{Certificates: []tls.Certificate{*certtest.Certificate(t, ours, "site-booking.basel.svc")}, MinVersion: tls.VersionTLS12}
 			site.StartTLS()
 			defer site.Close()
 
@@ -79,17 +71,4 @@ func objects(t *testing.T, at net.Addr, believed *serving.Authority) []runtime.O
 			}}}},
 		}}}},
 	}
-}
-
-func authority(t *testing.T) *serving.Authority {
-	t.Helper()
-	made, err := serving.New(time.Now(), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	opened, err := serving.Open(made)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return opened
 }

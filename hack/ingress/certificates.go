@@ -21,7 +21,7 @@ import (
 
 const (
 	// keepSecret bounds how long a renewed Secret goes unnoticed.
-	keepSecret = 30 * time.Second
+	keepSecret = 10 * time.Second
 	keepIssued = 24 * time.Hour
 	// maxNames bounds the memory that made-up names can take.
 	maxNames = 1000
@@ -32,6 +32,8 @@ type certificates struct {
 	client    kubernetes.Interface
 	table     *table
 	authority tls.Certificate
+	// keep is how long what a Secret held is answered with.
+	keep time.Duration
 
 	mu    sync.Mutex
 	known map[string]kept
@@ -56,7 +58,7 @@ func (c *certificates) get(hello *tls.ClientHelloInfo) (*tls.Certificate, error)
 		c.known = map[string]kept{}
 	}
 	if cert := c.fromSecret(hello.Context(), name); cert != nil {
-		c.known[name] = kept{cert, time.Now().Add(keepSecret)}
+		c.known[name] = kept{cert, time.Now().Add(c.keep)}
 		return cert, nil
 	}
 	cert, err := c.issue(name)
@@ -65,7 +67,7 @@ func (c *certificates) get(hello *tls.ClientHelloInfo) (*tls.Certificate, error)
 	}
 	keep := keepIssued
 	if _, expected := (*c.table.secrets.Load())[name]; expected {
-		keep = keepSecret
+		keep = c.keep
 	}
 	c.known[name] = kept{cert, time.Now().Add(keep)}
 	return cert, nil

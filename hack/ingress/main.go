@@ -56,7 +56,7 @@ func run(ctx context.Context) error {
 	if err := routes.start(ctx); err != nil {
 		return err
 	}
-	certs := &certificates{client: client, table: routes, authority: authority}
+	certs := &certificates{client: client, table: routes, authority: authority, keep: keepSecret}
 
 	failed := make(chan error, 3)
 	serve := func(server *http.Server, listen func() error) {

@@ -9,31 +9,10 @@ import (
 	"time"
 
 	"github.com/termintreu/termintreu/internal/serving"
+	"github.com/termintreu/termintreu/internal/testing/certtest"
 )
 
 var names = []string{"site-booking.basel.svc"}
-
-func authority(t *testing.T, now time.Time, former []byte) *serving.Authority {
-	t.Helper()
-	made, err := serving.New(now, former)
-	if err != nil {
-		t.Fatal(err)
-	}
-	opened, err := serving.Open(made)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return opened
-}
-
-func issue(t *testing.T, a *serving.Authority, now time.Time) serving.Pair {
-	t.Helper()
-	pair, err := a.Issue(names, now)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return pair
-}
 
 func verify(t *testing.T, pair serving.Pair, roots *x509.CertPool, name string, at time.Time) error {
 	t.Helper()
@@ -47,15 +26,15 @@ func verify(t *testing.T, pair serving.Pair, roots *x509.CertPool, name string, 
 
 func TestACertificateServesItsNamesUntilTheLastThirdOfItsLife(t *testing.T) {
 	now := time.Now()
-	a := authority(t, now, nil)
-	pair := issue(t, a, now)
+	a := certtest.AuthorityAt(t, now, nil)
+	pair := certtest.IssueAt(t, a, now, names...)
 	if err := verify(t, pair, a.Pool(), names[0], now); err != nil {
 		t.Error(err)
 	}
 	if err := verify(t, pair, a.Pool(), "other-booking.basel.svc", now); err == nil {
 		t.Error("the certificate is good for another tenant's Service")
 	}
-	other := issue(t, a, now)
+	other := certtest.IssueAt(t, a, now, names...)
 	for what, test := range map[string]struct {
 		pair  serving.Pair
 		names []string
@@ -68,7 +47,7 @@ func TestACertificateServesItsNamesUntilTheLastThirdOfItsLife(t *testing.T) {
 		"another name":        {pair, []string{"other.basel.svc"}, now, false},
 		"nothing yet":         {serving.Pair{}, names, now, false},
 		"another's key":       {serving.Pair{Certificate: pair.Certificate, Key: other.Key, Authorities: pair.Authorities}, names, now, false},
-		"another's authority": {issue(t, authority(t, now, nil), now), names, now, false},
+		"another's authority": {certtest.IssueAt(t, certtest.AuthorityAt(t, now, nil), now, names...), names, now, false},
 	} {
 		if got := a.Serves(test.pair, test.names, test.at); got != test.want {
 			t.Errorf("%s: it serves: %t, want %t", what, got, test.want)
@@ -78,20 +57,20 @@ func TestACertificateServesItsNamesUntilTheLastThirdOfItsLife(t *testing.T) {
 
 func TestAnAuthorityIsFollowedByOneThatBelievesIt(t *testing.T) {
 	now := time.Now()
-	first := authority(t, now, nil)
+	first := certtest.AuthorityAt(t, now, nil)
 	late := now.AddDate(4, 1, 0)
 	if first.Due(now) || !first.Due(late) {
 		t.Errorf("due at once: %t, a year before its end: %t", first.Due(now), first.Due(late))
 	}
-	old := issue(t, first, late)
-	second := authority(t, late, first.Authorities())
+	old := certtest.IssueAt(t, first, late, names...)
+	second := certtest.AuthorityAt(t, late, first.Authorities())
 	if second.Serves(old, names, late) {
 		t.Error("what the former authority signed is not signed anew")
 	}
 	if err := verify(t, old, second.Pool(), names[0], late); err != nil {
 		t.Errorf("an instance that has not reloaded yet is no longer believed: %v", err)
 	}
-	if err := verify(t, issue(t, second, late), second.Pool(), names[0], late); err != nil {
+	if err := verify(t, certtest.IssueAt(t, second, late, names...), second.Pool(), names[0], late); err != nil {
 		t.Error(err)
 	}
 }

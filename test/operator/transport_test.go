@@ -14,7 +14,7 @@ import (
 
 	"github.com/termintreu/termintreu/api/v1alpha1"
 	"github.com/termintreu/termintreu/internal/compliance"
-	"github.com/termintreu/termintreu/internal/serving"
+	"github.com/termintreu/termintreu/internal/testing/certtest"
 )
 
 // siteSecret holds the certificate of every site of a world.
@@ -62,12 +62,7 @@ var _ = Describe("The certificate of a booking site", func() {
 // certify puts a certificate for names into the world's Secret, issued at some time.
 func (w *world) certify(ctx context.Context, at time.Time, names ...string) {
 	GinkgoHelper()
-	root, err := serving.New(at, nil)
-	Expect(err).NotTo(HaveOccurred())
-	authority, err := serving.Open(root)
-	Expect(err).NotTo(HaveOccurred())
-	pair, err := authority.Issue(names, at)
-	Expect(err).NotTo(HaveOccurred())
+	pair := certtest.IssueAt(GinkgoTB(), certtest.AuthorityAt(GinkgoTB(), at, nil), at, names...)
 	secret := &corev1.Secret{
 		ObjectMeta: metav1.ObjectMeta{Namespace: w.namespace, Name: siteSecret}, Type: corev1.SecretTypeTLS,
 		Data: map[string][]byte{corev1.TLSCertKey: pair.Certificate, corev1.TLSPrivateKeyKey: pair.Key},
