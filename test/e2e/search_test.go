@@ -9,7 +9,10 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -23,6 +26,10 @@ import (
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/termintreu/termintreu/internal/resources"
+	"github.com/termintreu/termintreu/internal/settings"
 )
 
 // tablesHolding searches every table of every database on every server for a text, and names those that hold it.
@@ -95,7 +102,8 @@ func objectsHolding(ctx context.Context, text string) (found []string) {
 	return found
 }
 
-// logsHolding searches the logs of every container, and those of servers and cluster on disk.
+// logsHolding searches the logs of every container, those before a restart too, of jobs and ingresses as of sites, and
+// those of database servers, stores, mail relay and cluster on disk.
 func logsHolding(ctx context.Context, text string) (found []string) {
 	GinkgoHelper()
 	clients := kubernetes.NewForConfigOrDie(kubeConfig)
@@ -103,13 +111,17 @@ func logsHolding(ctx context.Context, text string) (found []string) {
 	Expect(kube.List(ctx, pods)).To(Succeed())
 	looked := 0
 	for _, pod := range pods.Items {
-		raw, err := clients.CoreV1().Pods(pod.Namespace).GetLogs(pod.Name, &corev1.PodLogOptions{}).DoRaw(ctx)
-		if err != nil {
-			continue // a pod of a job that went meanwhile, or that has not begun
-		}
-		looked += len(raw)
-		if strings.Contains(strings.ToLower(string(raw)), text) {
-			found = append(found, "log of pod "+pod.Namespace+"/"+pod.Name)
+		for _, status := range pod.Status.ContainerStatuses {
+			for _, previous := range []bool{false, true}[:1+min(status.RestartCount, 1)] {
+				raw, err := clients.CoreV1().Pods(pod.Namespace).GetLogs(pod.Name, &corev1.PodLogOptions{Container: status.Name, Previous: previous}).DoRaw(ctx)
+				if err != nil {
+					continue // a pod of a job that went meanwhile, or that has not begun
+				}
+				looked += len(raw)
+				if strings.Contains(strings.ToLower(string(raw)), text) {
+					found = append(found, "log of pod "+pod.Namespace+"/"+pod.Name)
+				}
+			}
 		}
 	}
 	Expect(looked).NotTo(BeZero(), "no pod has said anything")
@@ -126,6 +138,84 @@ func logsHolding(ctx context.Context, text string) (found []string) {
 	Expect(err).NotTo(HaveOccurred())
 	return found
 }
+
+// metricsHolding searches what every instance tells on its internal port: its metrics, and what it found of its
+// catalogue.
+func metricsHolding(ctx context.Context, text string) (found []string) {
+	GinkgoHelper()
+	clients := kubernetes.NewForConfigOrDie(kubeConfig)
+	pods := &corev1.PodList{}
+	Expect(kube.List(ctx, pods, client.MatchingLabels{resources.LabelComponent: string(resources.ComponentInstance)})).To(Succeed())
+	looked := 0
+	for _, pod := range pods.Items {
+		for _, path := range []string{"metrics", settings.OrphansPath} {
+			raw, err := clients.CoreV1().Pods(pod.Namespace).ProxyGet("http", pod.Name, strconv.Itoa(resources.PortInternal), path, nil).DoRaw(ctx)
+			if err != nil {
+				continue // a pod that is going or coming
+			}
+			looked += len(raw)
+			if strings.Contains(strings.ToLower(string(raw)), text) {
+				found = append(found, path+" of pod "+pod.Namespace+"/"+pod.Name)
+			}
+		}
+	}
+	Expect(looked).NotTo(BeZero(), "no instance shows metrics")
+	return found
+}
+
+// storesHolding searches what stores show to whoever can list them: keys of every version, and tags and metadata of the
+// newest.
+func storesHolding(ctx context.Context, text string) (found []string) {
+	GinkgoHelper()
+	looked := 0
+	for _, store := range ends.Stores {
+		objects, bucket := storeOf(store.Name)
+		seen := map[string]bool{}
+		for _, key := range versionsUnder(ctx, store.Name, "") {
+			if strings.Contains(strings.ToLower(key), text) {
+				found = append(found, "key "+key+" at "+store.Name)
+			}
+			if folder, _, _ := strings.Cut(key, "/"); seen[folder+path.Ext(key)] {
+				continue // of each tenant one object of each kind shows what all have
+			} else {
+				seen[folder+path.Ext(key)] = true
+			}
+			head, err := objects.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &bucket, Key: &key})
+			if err != nil {
+				continue // expired meanwhile
+			}
+			looked++
+			said := fmt.Sprint(head.Metadata, aws.ToString(head.ContentDisposition))
+			if tags, err := objects.GetObjectTagging(ctx, &s3.GetObjectTaggingInput{Bucket: &bucket, Key: &key}); err == nil {
+				for _, tag := range tags.TagSet {
+					said += " " + aws.ToString(tag.Key) + "=" + aws.ToString(tag.Value)
+				}
+			}
+			if strings.Contains(strings.ToLower(said), text) {
+				found = append(found, "tags of "+key+" at "+store.Name)
+			}
+		}
+	}
+	Expect(looked).NotTo(BeZero(), "no store holds anything")
+	return found
+}
+
+// everywhereHolding searches everything but the databases, where alone citizens' data may be.
+func everywhereHolding(ctx context.Context, text string) []string {
+	GinkgoHelper()
+	return slices.Concat(objectsHolding(ctx, text), logsHolding(ctx, text), metricsHolding(ctx, text), storesHolding(ctx, text))
+}
+
+// Invariant 2, after everything: no spec's person is anywhere but in a database. Every person of every spec is called
+// like this.
+var _ = ReportAfterSuite("nothing is left of anybody", func(ctx SpecContext, report Report) {
+	if installation == nil || report.PreRunStats.SpecsThatWillRun == 0 {
+		return
+	}
+	for _, text := range []string{"quittenbaum", "zoe."} {
+		Expect(everywhereHolding(ctx, text)).To(BeEmpty(), "something of a person is where it must not be")
+	}
+})
 
 // versionsUnder lists every version of every object under a prefix at a store, delete markers included.
 func versionsUnder(ctx context.Context, store, prefix string) (keys []string) {

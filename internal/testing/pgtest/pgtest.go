@@ -52,6 +52,28 @@ type Server struct {
 	databases atomic.Int32
 	// alive is the write end of a pipe: when this process is gone, however, it closes and the server goes too.
 	alive io.Closer
+	log   *journal
+}
+
+// Log is what the server has logged so far.
+func (s *Server) Log() string { return s.log.String() }
+
+// journal keeps what is written to it.
+type journal struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (j *journal) Write(line []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.text.Write(line)
+}
+
+func (j *journal) String() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.text.String()
 }
 
 var shared struct {
@@ -201,7 +223,7 @@ func start() (_ *Server, err error) {
 		AdminUser: adminUser, AdminPassword: password(), Database: database,
 		Binaries: bin, socketDir: dir,
 	}
-	if server.alive, err = launch(ctx, bin, dir, port, account); err != nil {
+	if server.alive, server.log, err = launch(ctx, bin, dir, port, account); err != nil {
 		return nil, err
 	}
 	err = server.superuserExec(ctx, fmt.Sprintf("CREATE ROLE %s LOGIN CREATEROLE CREATEDB PASSWORD '%s'",
@@ -257,7 +279,7 @@ wait $server
 rm -rf "$0"`
 
 // launch starts the server and returns once it takes connections. Closing what it returns ends the server.
-func launch(ctx context.Context, bin, dir string, port int32, account *syscall.Credential) (io.Closer, error) {
+func launch(ctx context.Context, bin, dir string, port int32, account *syscall.Credential) (io.Closer, *journal, error) {
 	arguments := []string{"-c", supervise, dir, filepath.Join(bin, "postgres"), "-D", filepath.Join(dir, "data")}
 	for _, setting := range []string{
 		"listen_addresses=127.0.0.1", "port=" + strconv.Itoa(int(port)), "unix_socket_directories=" + dir,
@@ -272,17 +294,17 @@ func launch(ctx context.Context, bin, dir string, port int32, account *syscall.C
 	command.SysProcAttr = &syscall.SysProcAttr{Credential: account, Setpgid: true}
 	alive, err := command.StdinPipe()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	log, err := command.StderrPipe()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := command.Start(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	ready := make(chan error, 1)
-	go watch(log, ready)
+	ready, kept := make(chan error, 1), &journal{}
+	go watch(log, kept, ready)
 	select {
 	case err = <-ready:
 	case <-ctx.Done():
@@ -290,20 +312,23 @@ func launch(ctx context.Context, bin, dir string, port int32, account *syscall.C
 	}
 	if err != nil {
 		_ = alive.Close()
-		return nil, err
+		return nil, nil, err
 	}
-	return alive, nil
+	return alive, kept, nil
 }
 
-// watch tells when the log says that the server is ready, and keeps the pipe empty from then on.
-func watch(log io.Reader, ready chan<- error) {
+// watch tells when the log says that the server is ready, and keeps what comes from then on.
+func watch(log io.Reader, kept io.Writer, ready chan<- error) {
 	var lines []string
 	scanner := bufio.NewScanner(log)
 	for scanner.Scan() {
 		lines = append(lines, scanner.Text())
 		if strings.Contains(scanner.Text(), "database system is ready to accept connections") {
 			ready <- nil
-			_, _ = io.Copy(io.Discard, log)
+			for scanner.Scan() {
+				_, _ = fmt.Fprintln(kept, scanner.Text())
+			}
+			_, _ = io.Copy(io.Discard, log) // a line too long to keep must not block the server
 			return
 		}
 	}
