@@ -96,7 +96,7 @@ func (r *TenantReconciler) unmeasured(s *scope) bool {
 	}
 	told := func(claim string) bool { return meta.IsStatusConditionTrue(s.tenant.Status.Conditions, claim) }
 	if dataID := plan.DataID(s.tenant.UID); r.ReadsNotices &&
-		(told(v1alpha1.ConditionNoticeConsistent) && !r.Book.NoticeRead(dataID) || !r.Book.EgressAsked()) {
+		(told(v1alpha1.ConditionNoticeConsistent) && !r.Book.NoticeRead(dataID) || !r.Book.InstancesAsked()) {
 		return true
 	}
 	if told(v1alpha1.ConditionTransportEncrypted) && !r.Book.SitesLooked() {

@@ -48,8 +48,8 @@ func (r *TenantReconciler) observe(ctx context.Context, s *scope) {
 	}
 	if r.ReadsNotices {
 		published := r.Book.Notice(p.DataID, p.Instance.Settings.PlanHash, s.now)
-		tried := r.Book.Egress(p.DataID)
-		s.evidence.Notice, s.evidence.Egress = &published, &tried
+		tried, orphans := r.Book.Egress(p.DataID), r.Book.Orphans(p.DataID)
+		s.evidence.Notice, s.evidence.Egress, s.evidence.Orphans = &published, &tried, &orphans
 	}
 	s.evidence.Stores = make(map[string]compliance.Sample[compliance.Store], len(p.Backup.Stores))
 	for _, store := range p.Backup.Stores {

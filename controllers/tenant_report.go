@@ -232,6 +232,9 @@ func noteworthy(old, c *metav1.Condition) bool {
 	case v1alpha1.ConditionResidencyEnforced, v1alpha1.ConditionProcessorsPermitted, v1alpha1.ConditionTransportEncrypted,
 		v1alpha1.ConditionRetentionEnforced, v1alpha1.ConditionBackupsCurrent:
 		return old != nil && (c.Status == metav1.ConditionFalse || old.Status == metav1.ConditionFalse)
+	case v1alpha1.ConditionAppointmentsCovered:
+		// Its end comes by way of Unknown, while the site takes the catalogue up, which is no news.
+		return old != nil && c.Status == metav1.ConditionFalse
 	}
 	return false
 }

@@ -39,6 +39,10 @@ const (
 	// ConditionNoticeConsistent is the verdict over the privacy notice the site publishes; absent where the operator
 	// does not read notices.
 	ConditionNoticeConsistent = "NoticeConsistent"
+	// ConditionAppointmentsCovered is True when the catalogue in force has room for every confirmed appointment ahead.
+	// A change that orphans some is applied and shown here; it says nothing of compliance, and is absent where the
+	// operator does not ask instances.
+	ConditionAppointmentsCovered = "AppointmentsCovered"
 	// ConditionOffboarded is True when the contract has ended, the data is deleted and its certificate issued; absent
 	// without spec.offboarding.
 	ConditionOffboarded = "Offboarded"
@@ -214,6 +218,12 @@ const (
 	ReasonNoticeDiffers = "NoticeDiffers"
 	// ReasonNoticeRolling means the plan has just changed and the site has not taken it up yet.
 	ReasonNoticeRolling = "NoticeRolling"
+	// ReasonAppointmentsOrphaned means the catalogue has no room for confirmed appointments: their office, service, channel
+	// or counter is gone, or the office is closed at their time. They stay valid; the message counts them by office and
+	// service.
+	ReasonAppointmentsOrphaned = "AppointmentsOrphaned"
+	// ReasonCatalogueRolling means the instance has not taken the catalogue in force up yet.
+	ReasonCatalogueRolling = "CatalogueRolling"
 	// ReasonAllClaimsHold means every verdict is True.
 	ReasonAllClaimsHold = "AllClaimsHold"
 	// ReasonClaimFailed means a verdict is False; the message names it.

@@ -145,6 +145,18 @@ func (c *Catalogue) Office(name string) *Office {
 	return nil
 }
 
+// Zone is the office's time zone. That of an office which is gone is the first office's: an authority's clocks all show
+// the same, and nobody's shows UTC.
+func (c *Catalogue) Zone(office string) *time.Location {
+	if found := c.Office(office); found != nil {
+		return found.Location
+	}
+	if len(c.Offices) > 0 {
+		return c.Offices[0].Location
+	}
+	return time.UTC
+}
+
 // Service gives the service of a name, or nil.
 func (c *Catalogue) Service(name string) *Service {
 	for _, service := range c.Services {

@@ -3,9 +3,22 @@
 package booking
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
 	"github.com/termintreu/termintreu/api/v1alpha1"
+	"github.com/termintreu/termintreu/internal/settings"
+)
+
+// Why the catalogue has no room for an appointment.
+const (
+	causeOffice     = "the office is gone"
+	causeService    = "the service is gone"
+	causeNotOffered = "the office does not offer it any more"
+	causeChannel    = "its channel is gone"
+	causeCounter    = "its counter is gone"
+	causeClosed     = "the office is closed then"
 )
 
 // Booked is a confirmed appointment as far as the catalogue is concerned; it says nothing of who comes.
@@ -16,24 +29,45 @@ type Booked struct {
 	Start, End      time.Time
 }
 
-// Orphans counts appointments the catalogue has no room for any more: their office, service, channel or counter is
-// gone, or the office is closed at their time. They stay as they are; somebody has to write to those who come.
-func (c *Catalogue) Orphans(booked []Booked) (orphans int) {
+// Orphans counts appointments the catalogue has no room for any more, by office, service and cause, in this order:
+// their office, service, channel or counter is gone, or the office is closed at their time. They stay as they are;
+// somebody has to write to those who come.
+func (c *Catalogue) Orphans(booked []Booked) []settings.Orphans {
+	counted := map[settings.Orphans]int{}
 	for _, appointment := range booked {
-		if !c.has(appointment) {
-			orphans++
+		if cause := c.lacks(appointment); cause != "" {
+			counted[settings.Orphans{Office: appointment.Office, Service: appointment.Service, Cause: cause}]++
 		}
 	}
+	orphans := make([]settings.Orphans, 0, len(counted))
+	for group, appointments := range counted {
+		group.Appointments = appointments
+		orphans = append(orphans, group)
+	}
+	slices.SortFunc(orphans, func(a, b settings.Orphans) int {
+		return cmp.Or(cmp.Compare(a.Office, b.Office), cmp.Compare(a.Service, b.Service), cmp.Compare(a.Cause, b.Cause))
+	})
 	return orphans
 }
 
-func (c *Catalogue) has(appointment Booked) bool {
+// lacks says what of an appointment the catalogue has not, or "".
+func (c *Catalogue) lacks(appointment Booked) string {
 	office, service := c.Office(appointment.Office), c.Service(appointment.Service)
-	if office == nil || service == nil || !office.Offers(service) || appointment.Counter > office.Counters {
-		return false
+	switch {
+	case office == nil:
+		return causeOffice
+	case service == nil:
+		return causeService
+	case !office.Offers(service):
+		return causeNotOffered
+	case !slices.Contains(service.Channels, appointment.Channel):
+		return causeChannel
+	case appointment.Counter > office.Counters:
+		return causeCounter
+	case !office.openDuring(appointment.Start, appointment.End):
+		return causeClosed
 	}
-	_, offered := service.Channel(string(appointment.Channel))
-	return offered && office.openDuring(appointment.Start, appointment.End)
+	return ""
 }
 
 // openDuring tells whether the office is open for a whole stretch of time, whatever grid its slots begin on.

@@ -38,6 +38,8 @@ type Evidence struct {
 	Stores map[string]Sample[Store]
 	// Egress is what the instances found of their network; nil where the operator does not ask them.
 	Egress *Sample[Egress]
+	// Orphans are the appointments the catalogue has no room for; nil where the operator does not ask instances.
+	Orphans *Sample[Orphans]
 	// Front is where the pods of the region's ingress run; empty when none runs in this cluster.
 	Front Sample[[]Placement]
 	// Server is where the pods of the tenant's database server run, when it is a CloudNativePG Cluster.
@@ -172,13 +174,16 @@ func Judge(p *plan.Plan, e *Evidence, clock Clock) []Finding {
 	if e.Notice != nil {
 		findings = append(findings, notice(p, e, clock))
 	}
+	if e.Orphans != nil {
+		findings = append(findings, covered(p, e, clock))
+	}
 	return append(findings, summarize(findings))
 }
 
 // Expire gives the findings of a tenant nobody has evidence of any longer.
 func Expire(why string) []Finding {
 	types := []string{v1alpha1.ConditionResidencyEnforced, v1alpha1.ConditionProcessorsPermitted, v1alpha1.ConditionTransportEncrypted, v1alpha1.ConditionRetentionEnforced,
-		v1alpha1.ConditionBackupsCurrent, v1alpha1.ConditionEgressRestricted, v1alpha1.ConditionNoticeConsistent}
+		v1alpha1.ConditionBackupsCurrent, v1alpha1.ConditionEgressRestricted, v1alpha1.ConditionNoticeConsistent, v1alpha1.ConditionAppointmentsCovered}
 	findings := make([]Finding, 0, len(types)+1)
 	for _, t := range types {
 		findings = append(findings, Finding{Type: t, Status: metav1.ConditionUnknown, Reason: v1alpha1.ReasonEvidenceStale, Message: why, Unsure: true})

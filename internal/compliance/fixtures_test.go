@@ -66,7 +66,9 @@ func soundEvidence() *compliance.Evidence {
 		Stores:    map[string]compliance.Sample[compliance.Store]{},
 		Endpoints: map[string]compliance.Sample[compliance.Endpoint]{},
 		Notice:    soundNotice(baselPlan()),
-		Egress:    &compliance.Sample[compliance.Egress]{At: ago(time.Minute), Value: compliance.Egress{Declared: true, Tried: 1}},
+		Orphans: &compliance.Sample[compliance.Orphans]{At: ago(time.Minute),
+			Value: compliance.Orphans{CatalogueHash: baselPlan().Instance.Settings.CatalogueHash()}},
+		Egress: &compliance.Sample[compliance.Egress]{At: ago(time.Minute), Value: compliance.Egress{Declared: true, Tried: 1}},
 	}
 	for _, rule := range baselPlan().Database.Rules {
 		if rule.Category != v1alpha1.CategoryTenantData {
@@ -155,6 +157,8 @@ func expectSummary(t *testing.T, findings []compliance.Finding) {
 	want, summary := metav1.ConditionTrue, findings[len(findings)-1]
 	for _, f := range findings[:len(findings)-1] {
 		switch {
+		case f.Advisory:
+			continue
 		case f.Status == metav1.ConditionFalse:
 			want = metav1.ConditionFalse
 		case f.Status == metav1.ConditionUnknown && want == metav1.ConditionTrue:

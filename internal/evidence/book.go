@@ -63,6 +63,7 @@ type Book struct {
 	// looked is set once every site's certificate was looked at.
 	looked  bool
 	egress  map[string]compliance.Sample[compliance.Egress]
+	orphans map[string]compliance.Sample[compliance.Orphans]
 	servers map[ServerKey]compliance.Sample[Server]
 	// asked is set once every instance was asked for its network.
 	asked    bool
@@ -80,6 +81,7 @@ func NewBook(notify func(dataID string)) *Book {
 		endpoints: map[EndpointKey]compliance.Sample[compliance.Endpoint]{},
 		sites:     map[string]compliance.Sample[compliance.Endpoint]{},
 		egress:    map[string]compliance.Sample[compliance.Egress]{},
+		orphans:   map[string]compliance.Sample[compliance.Orphans]{},
 		servers:   map[ServerKey]compliance.Sample[Server]{},
 		fronts:    map[string]compliance.Sample[[]compliance.Placement]{},
 		notices:   map[string]compliance.Sample[compliance.Notice]{}, expected: map[string]expectation{},

@@ -27,19 +27,20 @@ func (b *Book) Egress(dataID string) compliance.Sample[compliance.Egress] {
 	return b.egress[dataID]
 }
 
-// EgressAsked tells whether every instance was asked once.
-func (b *Book) EgressAsked() bool {
+// InstancesAsked tells whether every instance was asked once.
+func (b *Book) InstancesAsked() bool {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
 	return b.asked
 }
 
-// KeepEgress ends a round: it forgets tenants that are no more.
-func (b *Book) KeepEgress(dataIDs map[string]bool) {
+// KeepInstances ends a round: it forgets tenants that have no instance any longer.
+func (b *Book) KeepInstances(dataIDs map[string]bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.asked = true
 	maps.DeleteFunc(b.egress, func(dataID string, _ compliance.Sample[compliance.Egress]) bool { return !dataIDs[dataID] })
+	maps.DeleteFunc(b.orphans, func(dataID string, _ compliance.Sample[compliance.Orphans]) bool { return !dataIDs[dataID] })
 }
 
 // PutFront enters where the pods of a region's ingress run, and tells the region's tenants when that changed.

@@ -114,7 +114,7 @@ func New(ctx context.Context, config *rest.Config, o Options) (manager.Manager, 
 		if err := mgr.Add(&controllers.NoticeReader{Client: mgr.GetClient(), Serving: serving, Book: book, Interval: o.MeasureInterval}); err != nil {
 			return nil, err
 		}
-		if err := mgr.Add(&controllers.EgressReader{Client: mgr.GetClient(), Book: book, Interval: o.MeasureInterval}); err != nil {
+		if err := mgr.Add(&controllers.InstanceReader{Client: mgr.GetClient(), Book: book, Interval: o.MeasureInterval}); err != nil {
 			return nil, err
 		}
 	}

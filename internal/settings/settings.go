@@ -5,6 +5,8 @@
 package settings
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -132,6 +134,40 @@ type EgressReport struct {
 	// Tried is the number of undeclared addresses tried, Open those of them that answered.
 	Tried int      `json:"tried"`
 	Open  []string `json:"open,omitempty"`
+}
+
+// OrphansPath is where an instance tells on its internal port which appointments its catalogue has no room for.
+const OrphansPath = "/orphans"
+
+// OrphansReport is what an instance found when it held the confirmed appointments ahead against its catalogue.
+type OrphansReport struct {
+	// AgeSeconds since it looked; negative before the first time, and while it cannot look.
+	AgeSeconds float64 `json:"ageSeconds"`
+	// CatalogueHash of the settings they were held against.
+	CatalogueHash string `json:"catalogueHash"`
+	// Appointments without room, all in all.
+	Appointments int `json:"appointments"`
+	// Orphans are the same by office, service and cause; of very many, the first.
+	Orphans []Orphans `json:"orphans,omitempty"`
+}
+
+// Orphans is a number of confirmed appointments the catalogue has no room for. It says nothing of who comes, or when.
+type Orphans struct {
+	Office  string `json:"office"`
+	Service string `json:"service"`
+	// Cause in words that end a sentence, such as "the office is gone".
+	Cause        string `json:"cause"`
+	Appointments int    `json:"appointments"`
+}
+
+// CatalogueHash tells one catalogue from another.
+func (i *Instance) CatalogueHash() string {
+	raw, err := json.Marshal(i.Catalogue)
+	if err != nil {
+		panic("a catalogue is plain data: " + err.Error())
+	}
+	sum := sha256.Sum256(raw)
+	return hex.EncodeToString(sum[:8])
 }
 
 // Rule gives the instance the rule of a category, or nil when the policy has none and the category is not stored.

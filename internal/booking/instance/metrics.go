@@ -61,10 +61,11 @@ func (m *metrics) booked(event string)   { m.bookings.WithLabelValues(event).Inc
 func (m *metrics) mailed(outcome string) { m.mails.WithLabelValues(outcome).Inc() }
 
 // internalHandler serves what kubelet and Prometheus ask, on a port no citizen reaches.
-func internalHandler(m *metrics, network http.Handler, draining *atomic.Bool, ready func(context.Context) error) http.Handler {
+func internalHandler(m *metrics, network, left http.Handler, draining *atomic.Bool, ready func(context.Context) error) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{}))
 	mux.Handle("GET "+settings.EgressPath, network)
+	mux.Handle("GET "+settings.OrphansPath, left)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, "alive") })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)

@@ -4,8 +4,10 @@ package instance_test
 
 import (
 	"context"
+	"encoding/json"
 	"log/slog"
 	"net"
+	"net/http"
 	"path/filepath"
 	"testing"
 	"time"
@@ -48,7 +50,15 @@ func TestAChangeOfTheCatalogueThatOrphansAppointmentsIsReportedAndTakesNone(t *t
 	tenant.Document.Catalogue.Offices = tenant.Document.Catalogue.Offices[1:]
 	write(t, path, tenant.Document)
 	g.Eventually(metrics, "30s").Should(ContainSubstring("termintreu_orphaned_appointments 1\n"))
-	g.Expect(metrics()).NotTo(ContainSubstring("Quittenbaum"))
+	status, report := get(address, settings.OrphansPath)
+	g.Expect(status).To(Equal(http.StatusOK))
+	told := settings.OrphansReport{}
+	g.Expect(json.Unmarshal([]byte(report), &told)).To(Succeed())
+	g.Expect(told.AgeSeconds).To(BeNumerically(">=", 0))
+	g.Expect(told.CatalogueHash).To(Equal(tenant.Document.CatalogueHash()))
+	g.Expect(told.Appointments).To(Equal(1))
+	g.Expect(told.Orphans).To(ConsistOf(settings.Orphans{Office: "einwohneramt", Service: "ausweis", Cause: "the office is gone", Appointments: 1}))
+	g.Expect(metrics() + report).NotTo(ContainSubstring("Quittenbaum"))
 	found, err := tenant.Store.Find(t.Context(), token, expiry)
 	g.Expect(err).NotTo(HaveOccurred())
 	g.Expect(found.State).To(Equal(booking.StateConfirmed))

@@ -85,6 +85,7 @@ func Run(ctx context.Context, options Options) error {
 			Style: web.StyleAddress, Limit: limit, Address: web.ClientAddress, Event: counters.booked})})
 
 	network := &egress{declared: func() string { return hostPort(target()) }, undeclared: func() []string { return source.Snapshot().Egress.Undeclared }}
+	left := &orphans{bookings: bookings, snapshot: source.Snapshot, counters: counters, log: options.Log}
 	var presented *certificate
 	if options.TLSDir != "" {
 		if presented, err = newCertificate(options.TLSDir, options.Log); err != nil {
@@ -102,7 +103,7 @@ func Run(ctx context.Context, options Options) error {
 	loops.Go(func() {
 		expire(work, bookings, source.Snapshot, counters, []*web.Limiter{limit, mailLimit}, options.Log)
 	})
-	loops.Go(func() { countOrphans(work, bookings, source.Snapshot, counters, options.Log) })
+	loops.Go(func() { left.run(work) })
 	var draining atomic.Bool
 	// While a backup is brought back the application is locked out of the database, and the page that says so is ready.
 	ready := func(ctx context.Context) error {
@@ -111,7 +112,7 @@ func Run(ctx context.Context, options Options) error {
 		}
 		return bookings.Ready(ctx)
 	}
-	err = listen(ctx, options, presented, site.Handler(), internalHandler(counters, network, &draining, ready), &draining)
+	err = listen(ctx, options, presented, site.Handler(), internalHandler(counters, network, left, &draining, ready), &draining)
 	stop()
 	loops.Wait()
 	return err

@@ -81,10 +81,7 @@ func Compose(snapshot *booking.Snapshot, next *store.Mail, now time.Time) (*mail
 
 func newLetter(snapshot *booking.Snapshot, next *store.Mail, words *locale.Locale, office *booking.Office) letter {
 	appointment := next.Appointment
-	start := appointment.Start.UTC()
-	if office != nil {
-		start = start.In(office.Location)
-	}
+	start := appointment.Start.In(snapshot.Catalogue.Zone(appointment.Office))
 	date, clock := words.Date(start), words.Clock(start, booking.Repeated(start))
 	said := letter{
 		Tag: words.Tag, Palette: snapshot.Palette, When: date + ", " + clock, Brand: snapshot.Name(words.Tag),

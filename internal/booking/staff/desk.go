@@ -151,13 +151,34 @@ func (d *Desk) home(w http.ResponseWriter, r *request) error {
 	if r.session == "" {
 		return d.render(w, r, http.StatusOK, "signin", page{Title: r.locale.Say("staff.title")})
 	}
-	var offices []*booking.Office
-	for _, office := range r.snapshot.Catalogue.Offices {
-		if r.who.MayAt(booking.PermissionDay, string(office.Name)) {
-			offices = append(offices, office)
-		}
+	offices, err := d.officesFor(r)
+	if err != nil {
+		return err
 	}
 	return d.render(w, r, http.StatusOK, "home", page{Title: r.locale.Say("staff.title"), Body: offices})
+}
+
+// officeLink leads to an office's day.
+type officeLink struct{ Name, Title, Detail string }
+
+// officesFor are the offices whose day the person may see; one that is gone from the catalogue as long as it has
+// appointments, which stay what they are.
+func (d *Desk) officesFor(r *request) (offices []officeLink, err error) {
+	if !r.who.May(booking.PermissionDay) {
+		return nil, nil
+	}
+	for _, office := range r.snapshot.Catalogue.Offices {
+		if name := string(office.Name); r.who.MayAt(booking.PermissionDay, name) {
+			offices = append(offices, officeLink{name, office.DisplayName, office.Address.Street + ", " + office.Address.City})
+		}
+	}
+	booked, err := d.Store.BookedOffices(r.Context())
+	for _, name := range booked {
+		if r.snapshot.Catalogue.Office(name) == nil && r.who.MayAt(booking.PermissionDay, name) {
+			offices = append(offices, officeLink{name, name, r.locale.Say("staff.office_gone")})
+		}
+	}
+	return offices, err
 }
 
 func (d *Desk) missing(w http.ResponseWriter, r *request) error {

@@ -9,7 +9,6 @@ import (
 	"html/template"
 	"net/http"
 	"sync"
-	"time"
 
 	"github.com/termintreu/termintreu/api/v1alpha1"
 	"github.com/termintreu/termintreu/internal/booking"
@@ -91,7 +90,8 @@ type row struct {
 
 func (d *Desk) row(r *request, visit booking.Visit) row {
 	told := row{Visit: visit, ServiceName: visit.Service, OfficeName: visit.Office, Stage: visit.Stage(), Address: "/staff/visits/" + visit.ID}
-	told.Start, told.End = visit.Start.In(zoneOf(r.snapshot, visit.Office)), visit.End.In(zoneOf(r.snapshot, visit.Office))
+	zone := r.snapshot.Catalogue.Zone(visit.Office)
+	told.Start, told.End = visit.Start.In(zone), visit.End.In(zone)
 	if service := r.snapshot.Catalogue.Service(visit.Service); service != nil {
 		told.ServiceName = service.Title(r.locale.Tag)
 	}
@@ -102,13 +102,6 @@ func (d *Desk) row(r *request, visit booking.Visit) row {
 	told.Time = r.locale.Say("summary.time_value", "from", locale.Digits(told.Start, booking.Repeated(told.Start)),
 		"until", locale.Digits(told.End, booking.Repeated(told.End)))
 	return told
-}
-
-func zoneOf(snapshot *booking.Snapshot, office string) *time.Location {
-	if found := snapshot.Catalogue.Office(office); found != nil {
-		return found.Location
-	}
-	return time.UTC
 }
 
 // Channels lists every channel, for the form that asks for one.

@@ -7,11 +7,15 @@ import (
 	"slices"
 	"time"
 
+	"github.com/termintreu/termintreu/api/v1alpha1"
 	"github.com/termintreu/termintreu/internal/booking"
+	"github.com/termintreu/termintreu/internal/booking/store"
 )
 
 type dayBody struct {
-	Office                    *booking.Office
+	Office *booking.Office
+	// Gone from the catalogue: what was booked there is shown, and nothing more is.
+	Gone                      bool
 	Day, Title                string
 	Previous, Next            string
 	Rows                      []row
@@ -20,16 +24,16 @@ type dayBody struct {
 
 // day lists what an office has to do on a day: time, counter, service and code, and nobody's name (T5).
 func (d *Desk) day(w http.ResponseWriter, r *request) error {
-	office := r.snapshot.Catalogue.Office(r.PathValue("office"))
-	if office == nil {
-		return d.missing(w, r)
+	office, gone, err := d.officeOf(r)
+	if err != nil {
+		return err
 	}
 	now := d.Clock().In(office.Location)
 	date, err := time.ParseInLocation(time.DateOnly, r.URL.Query().Get("day"), office.Location)
 	if err != nil || date.Year() < 2000 || date.Year() > 9999 {
 		date, _ = time.ParseInLocation(time.DateOnly, now.Format(time.DateOnly), office.Location)
 	}
-	body := dayBody{Office: office, Day: date.Format(time.DateOnly), Title: r.locale.Date(date),
+	body := dayBody{Office: office, Gone: gone, Day: date.Format(time.DateOnly), Title: r.locale.Date(date),
 		Previous: date.AddDate(0, 0, -1).Format(time.DateOnly), Next: date.AddDate(0, 0, 1).Format(time.DateOnly)}
 	visits, err := d.Store.Day(r.Context(), r.who, string(office.Name), body.Day, date, date.AddDate(0, 0, 1))
 	if err != nil {
@@ -50,6 +54,22 @@ func (d *Desk) day(w http.ResponseWriter, r *request) error {
 		body.Rows = append(body.Rows, told)
 	}
 	return d.render(w, r, http.StatusOK, "day", page{Title: office.DisplayName, Body: body})
+}
+
+// officeOf is the office the address names, or what is left of one that is gone from the catalogue and has appointments.
+func (d *Desk) officeOf(r *request) (office *booking.Office, gone bool, err error) {
+	name := r.PathValue("office")
+	if office = r.snapshot.Catalogue.Office(name); office != nil {
+		return office, false, nil
+	}
+	booked, err := d.Store.BookedOffices(r.Context())
+	if err != nil {
+		return nil, false, err
+	}
+	if !slices.Contains(booked, name) {
+		return nil, false, store.ErrNotFound
+	}
+	return &booking.Office{Office: v1alpha1.Office{Name: v1alpha1.CatalogueName(name), DisplayName: name}, Location: r.snapshot.Catalogue.Zone(name)}, true, nil
 }
 
 func (d *Desk) askFind(w http.ResponseWriter, r *request) error {
@@ -127,7 +147,7 @@ func (d *Desk) step(w http.ResponseWriter, r *request) error {
 		reason = given
 	}
 	changed, err := d.Store.Advance(r.Context(), r.who, r.PathValue("id"), step, reason, r.snapshot.Mail != nil,
-		func(office string) *time.Location { return zoneOf(r.snapshot, office) }, r.offices(permission))
+		r.snapshot.Catalogue.Zone, r.offices(permission))
 	if err != nil {
 		return err
 	}

@@ -108,6 +108,17 @@ func (s *Store) Day(ctx context.Context, by booking.Staff, office, day string, f
 	return visits, err
 }
 
+// BookedOffices are the offices somebody is expected at, or was since yesterday, by name.
+func (s *Store) BookedOffices(ctx context.Context) ([]string, error) {
+	rows, err := s.pool.Query(ctx, `SELECT DISTINCT office FROM appointment
+		WHERE state = 'confirmed' AND ends_at > now() - interval '1 day' ORDER BY office`)
+	if err != nil {
+		return nil, scrub("reading which offices have appointments", err)
+	}
+	offices, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	return offices, scrub("reading which offices have appointments", err)
+}
+
 func scanVisit(row pgx.CollectableRow) (booking.Visit, error) {
 	var (
 		visit booking.Visit

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 
 	"github.com/termintreu/termintreu/api/v1alpha1"
 	"github.com/termintreu/termintreu/internal/booking"
@@ -143,10 +142,8 @@ func (s *Site) body(r *request, found *booking.Appointment) appointmentBody {
 	if r.snapshot.URL == "" {
 		body.Link = "http://" + r.Host + address
 	}
-	zone := time.UTC
 	service, office := r.snapshot.Catalogue.Service(found.Service), r.snapshot.Catalogue.Office(found.Office)
 	if office != nil {
-		zone = office.Location
 		body.Controller = office.Controller
 	}
 	if service != nil {
@@ -159,7 +156,7 @@ func (s *Site) body(r *request, found *booking.Appointment) appointmentBody {
 		body.Contact = *found.Contact
 		body.Mailed = found.Contact.Email != "" && r.snapshot.Mail != nil
 	}
-	deadline := found.Deadline.In(zone)
+	deadline := found.Deadline.In(r.snapshot.Catalogue.Zone(found.Office))
 	body.Deadline = r.locale.Clock(deadline, booking.Repeated(deadline))
 	return body
 }
@@ -167,10 +164,10 @@ func (s *Site) body(r *request, found *booking.Appointment) appointmentBody {
 // summary tells an appointment by its own words even when the catalogue no longer knows its office or service.
 func (s *Site) summary(r *request, found *booking.Appointment) summary {
 	told := summary{Service: found.Service, Office: found.Office, Channel: found.Channel}
-	start, end := found.Start, found.End
+	zone := r.snapshot.Catalogue.Zone(found.Office)
+	start, end := found.Start.In(zone), found.End.In(zone)
 	if office := r.snapshot.Catalogue.Office(found.Office); office != nil {
 		told.Office = office.DisplayName
-		start, end = start.In(office.Location), end.In(office.Location)
 		if found.Channel == v1alpha1.ChannelOnSite {
 			told.Address = &office.Address
 		}

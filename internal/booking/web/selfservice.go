@@ -99,11 +99,7 @@ func (s *Site) moment(r *request, found *booking.Appointment, at time.Time) stri
 	if at.IsZero() {
 		return ""
 	}
-	zone := time.UTC
-	if office := r.snapshot.Catalogue.Office(found.Office); office != nil {
-		zone = office.Location
-	}
-	at = at.In(zone)
+	at = at.In(r.snapshot.Catalogue.Zone(found.Office))
 	return r.locale.Date(at) + ", " + r.locale.Clock(at, booking.Repeated(at))
 }
 
