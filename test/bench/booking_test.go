@@ -38,9 +38,9 @@ type site struct {
 	// settings and credentials are what a process of its own is started with.
 	settings    settings.Instance
 	credentials string
-	database settings.Database
-	server   *pgtest.Server
-	client   *http.Client
+	database    settings.Database
+	server      *pgtest.Server
+	client      *http.Client
 }
 
 func newSite(tb testing.TB, server *pgtest.Server, database string, admin *postgres.Admin, counters int32) *site {

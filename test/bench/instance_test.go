@@ -18,9 +18,12 @@ import (
 	"github.com/termintreu/termintreu/internal/settings"
 )
 
-// idleFor is how long an instance is left alone before it counts as idle: longer than any of its rhythms but the purge
-// of expired holds.
-const idleFor = 20 * time.Second
+const (
+	// idleFor is how long an instance is left alone before it counts as idle: longer than it takes to settle.
+	idleFor = 20 * time.Second
+	// restFor is longer than a site that was asked waits until it gives memory back.
+	restFor = 130 * time.Second
+)
 
 // instanceProcess is `termintreu serve`, a process of its own so that its memory is its own.
 type instanceProcess struct {
@@ -108,7 +111,7 @@ func reportInstance(tb testing.TB, report *Report, s *site) {
 		}
 	}
 	report.Tell("the same right after 100 pages of free slots", Bytes, i.resident(tb, "VmRSS"))
-	time.Sleep(idleFor)
+	time.Sleep(restFor)
 	report.Tell("  and left alone again", Bytes, i.resident(tb, "VmRSS"))
 	report.Tell("  of which pages of the program file", Bytes, i.resident(tb, "RssFile"))
 }

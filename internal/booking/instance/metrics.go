@@ -29,6 +29,8 @@ type metrics struct {
 	dropped  prometheus.Counter
 	// orphans has no labels; as a vector it is absent until it was counted.
 	orphans *prometheus.GaugeVec
+	// served is every request to the site, for those who must not disturb one.
+	served atomic.Int64
 }
 
 func newMetrics() *metrics {
@@ -53,6 +55,7 @@ func newMetrics() *metrics {
 }
 
 func (m *metrics) observe(method, route string, status int, took time.Duration) {
+	m.served.Add(1)
 	m.requests.WithLabelValues(method, route, strconv.Itoa(status)).Inc()
 	m.duration.WithLabelValues(route).Observe(took.Seconds())
 }

@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -104,6 +105,7 @@ func Run(ctx context.Context, options Options) error {
 		expire(work, bookings, source.Snapshot, counters, []*web.Limiter{limit, mailLimit}, options.Log)
 	})
 	loops.Go(func() { left.run(work) })
+	loops.Go(func() { rest(work, &counters.served, debug.FreeOSMemory) })
 	var draining atomic.Bool
 	// While a backup is brought back the application is locked out of the database, and the page that says so is ready.
 	ready := func(ctx context.Context) error {
