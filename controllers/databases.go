@@ -58,6 +58,10 @@ func (d *Databases) Admin(ctx context.Context, region *v1alpha1.DataRegion, serv
 	if p.admin != nil && p.fingerprint != fingerprint {
 		p.close()
 	}
+	// A region was removed and declared again meanwhile: the server has to show anew which one it is.
+	if p.prepared && d.identities.get(serverKey{region.Name, server.Name}).pinned == "" {
+		p.close()
+	}
 	if p.admin == nil {
 		admin, login, err := d.open(ctx, region, server, database)
 		if err != nil {

@@ -79,6 +79,22 @@ var _ = Describe("The identity of a server", func() {
 		eventually(ctx, tenant, v1alpha1.ConditionCompliant, metav1.ConditionTrue)
 	})
 
+	It("is asked for anew when its region was removed and declared again", func(ctx SpecContext) {
+		w := newWorld(ctx)
+		startOperator()
+		home := HaveField("SystemIdentifier", value[string](ctx, w, systemIdentifier))
+		shown := func() []v1alpha1.ServerStatus { return w.live(ctx).Status.Servers }
+		Eventually(shown).Should(ContainElement(home))
+		again := &v1alpha1.DataRegion{ObjectMeta: metav1.ObjectMeta{Name: w.region.Name}, Spec: *w.live(ctx).Spec.DeepCopy()}
+		Expect(admin.Delete(ctx, w.live(ctx))).To(Succeed())
+		Eventually(func() error { return admin.Get(ctx, client.ObjectKeyFromObject(w.region), &v1alpha1.DataRegion{}) }).Should(MatchError(ContainSubstring("not found")))
+		// Long enough for the operator to have forgotten it: it measures the others meanwhile.
+		other := newWorld(ctx)
+		Eventually(func() []v1alpha1.ServerStatus { return other.live(ctx).Status.Servers }).Should(ContainElement(home))
+		Expect(admin.Create(ctx, again)).To(Succeed())
+		Eventually(shown).Should(ContainElement(home))
+	})
+
 	It("raises no alarm for a new certificate of the same authority, and one when a certificate ends", func(ctx SpecContext) {
 		server := pgtest.Another(GinkgoTB())
 		w := newWorld(ctx, func(r *v1alpha1.DataRegion, _ *v1alpha1.RetentionPolicy) {
