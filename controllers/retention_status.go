@@ -30,6 +30,12 @@ func retentionStatus(s *scope) *v1alpha1.RetentionStatus {
 		}
 	}
 	out.Overdue = &overdue
+	if waiting := sample.Value.Erasures; waiting != nil && waiting.Waiting > 0 {
+		out.Erasures = &v1alpha1.ErasureEvidence{Waiting: waiting.Waiting, Overdue: waiting.Overdue}
+		if waiting.Oldest != nil {
+			out.Erasures.Oldest = timeOf(*waiting.Oldest)
+		}
+	}
 	out.Policy = enforced(s, sample.Value.Categories)
 	if sample.Value.LastPurge != nil {
 		out.LastPurge = timeOf(*sample.Value.LastPurge)

@@ -80,7 +80,7 @@ func tenantSpec(p *plan.Plan, creds *resources.Credentials) postgres.Tenant {
 	spec := postgres.Tenant{
 		DataID: p.DataID, Namespace: p.Tenant.Namespace, Name: p.Tenant.Name, UID: string(p.UID),
 		AppA: creds.Instance.Password, Retention: creds.Retention.Password, Backup: creds.Backup.Password,
-		Tolerance: p.Database.Tolerance, ConnectionLimit: connectionsPerReplica * (int(p.Instance.Replicas) + 1),
+		Tolerance: p.Database.Tolerance, EraseWithin: p.Backup.MaximumAge, ConnectionLimit: connectionsPerReplica * (int(p.Instance.Replicas) + 1),
 	}
 	if pause := p.Database.Suspension; pause != nil {
 		spec.SuspendedUntil = &pause.Until

@@ -85,6 +85,22 @@ func backupStatus(s *scope) *v1alpha1.BackupStatus {
 		}
 	}
 	out.Last, out.Oldest = timeOf(last), timeOf(oldest)
+	out.RestoreTest = restoreTest(s.evidence.Retention.Value.RestoreTest)
+	return out
+}
+
+// restoreTest tells how restores on trial came out.
+func restoreTest(test *compliance.RestoreTest) *v1alpha1.RestoreTestEvidence {
+	if test == nil {
+		return nil
+	}
+	out := &v1alpha1.RestoreTestEvidence{Tables: test.Tables, Rows: test.Rows, Differing: test.Differing}
+	if test.ProvenAt != nil {
+		out.At = timeOf(*test.ProvenAt)
+	}
+	if test.SnapshotStart != nil {
+		out.Snapshot = timeOf(*test.SnapshotStart)
+	}
 	return out
 }
 

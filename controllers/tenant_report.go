@@ -86,6 +86,9 @@ func lasting(status *v1alpha1.BookingTenantStatus) *v1alpha1.BookingTenantStatus
 	}
 	if s.Retention != nil {
 		s.Retention.MeasuredAt, s.Retention.LastPurge, s.Retention.Runs = nil, nil, nil
+		if s.Retention.Erasures != nil {
+			s.Retention.Erasures = &v1alpha1.ErasureEvidence{Overdue: s.Retention.Erasures.Overdue}
+		}
 		for i := range s.Retention.Categories {
 			c := &s.Retention.Categories[i]
 			c.Oldest, c.Removed, c.LastRun, c.NextDue = nil, nil, nil, nil

@@ -194,6 +194,9 @@ type RetentionStatus struct {
 	// SuspendedUntil is set while the policy pauses deletion.
 	// +optional
 	SuspendedUntil *metav1.Time `json:"suspendedUntil,omitempty"`
+	// Erasures citizens asked for that are hidden and wait for a store to have their journal.
+	// +optional
+	Erasures *ErasureEvidence `json:"erasures,omitempty"`
 	// Runs are the last purges, newest first.
 	// +optional
 	// +listType=atomic
@@ -208,6 +211,17 @@ type RetentionStatus struct {
 	// +listMapKey=category
 	// +kubebuilder:validation:MaxItems=16
 	Categories []CategoryEvidence `json:"categories,omitempty"`
+}
+
+// ErasureEvidence counts erasures on request (Art. 17 GDPR).
+type ErasureEvidence struct {
+	// Waiting erasures; what is to be erased is hidden already.
+	Waiting int64 `json:"waiting"`
+	// Overdue ones wait for longer than the newest backup may be old.
+	Overdue int64 `json:"overdue"`
+	// Oldest is when the first of them was asked for.
+	// +optional
+	Oldest *metav1.Time `json:"oldest,omitempty"`
 }
 
 // EnforcedPolicy is a revision of a RetentionPolicy.
@@ -270,6 +284,9 @@ type BackupStatus struct {
 	// LastRestorable is the newest backup that was shown to be restorable.
 	// +optional
 	LastRestorable *RestorableEvidence `json:"lastRestorable,omitempty"`
+	// RestoreTest is the last restore of a backup into a scratch schema that came out equal, table by table.
+	// +optional
+	RestoreTest *RestoreTestEvidence `json:"restoreTest,omitempty"`
 	// Stores as last listed.
 	// +optional
 	// +listType=map
@@ -298,6 +315,25 @@ type RestorableEvidence struct {
 	Tables int32 `json:"tables,omitempty"`
 	// Store whose copy was read back.
 	Store string `json:"store"`
+}
+
+// RestoreTestEvidence is what the database remembers of the restores on trial the backup's job made in it.
+type RestoreTestEvidence struct {
+	// At is when a restored backup was last found equal to what it was taken from; absent when none ever was.
+	// +optional
+	At *metav1.Time `json:"at,omitempty"`
+	// Snapshot start of that backup.
+	// +optional
+	Snapshot *metav1.Time `json:"snapshot,omitempty"`
+	// Tables that were compared.
+	// +optional
+	Tables int32 `json:"tables,omitempty"`
+	// Rows that were compared.
+	// +optional
+	Rows int64 `json:"rows,omitempty"`
+	// Differing is how many tables of the last trial of all were not equal.
+	// +optional
+	Differing int32 `json:"differing,omitempty"`
 }
 
 // LockMode is the mode of an object lock, as the store names it.

@@ -214,6 +214,14 @@ const (
 	ReasonLockOutlivesPeriod = "LockOutlivesPeriod"
 	// ReasonRestorableUnproven means no store's newest backup was shown to be restorable.
 	ReasonRestorableUnproven = "RestorableUnproven"
+	// ReasonRestoreUntested means no backup was restored on trial and found equal, or not for longer than the policy says.
+	ReasonRestoreUntested = "RestoreUntested"
+	// ReasonRestoreDiffers means the last backup restored on trial was not equal to what it was taken from.
+	ReasonRestoreDiffers = "RestoreDiffers"
+	// ReasonScratchLeft means a killed restore on trial left a copy of the data.
+	ReasonScratchLeft = "ScratchLeft"
+	// ReasonErasureOverdue means erasures citizens asked for have waited too long for a store to have their journal.
+	ReasonErasureOverdue = "ErasureOverdue"
 	// ReasonNoticeDiffers means the site publishes another notice than the plan in force gives.
 	ReasonNoticeDiffers = "NoticeDiffers"
 	// ReasonNoticeRolling means the plan has just changed and the site has not taken it up yet.

@@ -157,12 +157,21 @@ type Suspension struct {
 	Until metav1.Time `json:"until"`
 }
 
+// DefaultRestoreTestEvery is how often a restore is tried where a policy says nothing.
+const DefaultRestoreTestEvery Period = "7d"
+
 // BackupRule is the period of backups.
 type BackupRule struct {
 	// Period from the start of the snapshot until every version of the backup is gone from every store.
 	Period Period `json:"period"`
-	// MaximumAge is the oldest the newest backup may be before it counts as missing.
+	// MaximumAge is the oldest the newest backup may be before it counts as missing. An erasure on request waits no
+	// longer for its journal to lie at a store, which a backup brings there; one that does is overdue.
 	MaximumAge Period `json:"maximumAge"`
+	// RestoreTestEvery is how often a backup is restored into a scratch schema and compared, table by table, with what it
+	// was taken from. A proof that is older, by more than a backup may be, proves nothing any more.
+	// +optional
+	// +kubebuilder:default="7d"
+	RestoreTestEvery Period `json:"restoreTestEvery,omitempty"`
 	// DeletionClass of DIN 66398.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=40

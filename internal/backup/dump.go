@@ -34,6 +34,9 @@ type dumper struct {
 	// dir holds the password file and the CA bundle, readable by nobody else, for as long as the run lasts.
 	dir string
 
+	// snapshot of somebody else's transaction to dump; empty for one of its own.
+	snapshot string
+
 	serverVersion, clientVersion string
 	schemaVersion                int64
 	// extensions of the database, as "name version", and owners of what is in the schema: what a restore needs.
@@ -194,9 +197,14 @@ func refuseOlderClient(client, server int) error {
 func (d *dumper) dump(ctx context.Context, out io.Writer) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	command := exec.CommandContext(ctx, d.program,
+	arguments := []string{
 		"--format=custom", "--compress=0", "--no-password", "--strict-names", "--lock-wait-timeout=60s",
-		"--schema="+pgx.Identifier{d.database.Schema}.Sanitize())
+		"--schema=" + pgx.Identifier{d.database.Schema}.Sanitize(),
+	}
+	if d.snapshot != "" {
+		arguments = append(arguments, "--snapshot="+d.snapshot)
+	}
+	command := exec.CommandContext(ctx, d.program, arguments...)
 	command.Env = []string{
 		"PATH=" + os.Getenv("PATH"), "LC_ALL=C",
 		"PGHOST=" + d.database.Host, "PGPORT=" + strconv.Itoa(int(d.database.Port)),

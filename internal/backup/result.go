@@ -38,11 +38,13 @@ type Result struct {
 	// Tables whose rows pg_restore found in the backup, decrypted as it was read back from a store.
 	Tables int `json:"tables,omitempty"`
 	// Shown tells how that was found.
-	Shown  *Shown        `json:"shown,omitempty"`
-	Stores []StoreResult `json:"stores"`
+	Shown *Shown `json:"shown,omitempty"`
+	// Restored is what a trial restored and found equal; nil when it was not time for one, or it failed.
+	Restored *Restored     `json:"restored,omitempty"`
+	Stores   []StoreResult `json:"stores"`
 	// Erased records on request: a store had shown their journal entries, and the hidden rows went.
 	Erased int64 `json:"erased,omitempty"`
-	// Error says in a sentence why no backup was taken, or what was to be erased is not journalled.
+	// Error says in a sentence why no backup was taken, what was to be erased is not journalled, or a trial failed.
 	Error string `json:"error,omitempty"`
 }
 

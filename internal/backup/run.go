@@ -32,6 +32,8 @@ type Options struct {
 	Scratch string
 	// PGDump and PGRestore are the programs; "pg_dump" and "pg_restore" when empty.
 	PGDump, PGRestore string
+	// Trial restores the backup now and then; nil for never.
+	Trial Trial
 	// Now is the clock; time.Now when nil.
 	Now func() time.Time
 	// Timeout of one request to a store, and Patience with a store that lags; defaults when zero.
@@ -59,6 +61,9 @@ type job struct {
 	targets []*target
 	// journalErr is why the erasure journal was not shipped.
 	journalErr error
+	// snapshot that is dumped while a restore is tried, and what became of that.
+	snapshot string
+	trialErr error
 	// schemaVersion of what is dumped.
 	schemaVersion int64
 }
@@ -100,7 +105,7 @@ func (j *job) open(store settings.Store) (*objectstore.Client, error) {
 func Run(ctx context.Context, options Options) (Result, error) {
 	j := newJob(options)
 	backupErr := j.backup(ctx)
-	backupErr = errors.Join(backupErr, j.journalErr)
+	backupErr = errors.Join(backupErr, j.journalErr, j.trialErr)
 	if backupErr != nil {
 		// Kubernetes keeps 4 KiB of the result.
 		j.result.Error = backupErr.Error()[:min(len(backupErr.Error()), 1000)]
@@ -131,6 +136,9 @@ func (j *job) backup(ctx context.Context) error {
 	}
 	// A journal that cannot be shipped is an error of the run, but no reason to have no backup.
 	j.journalErr = j.shipJournal(ctx, d, recipients)
+	defer j.endTrial(ctx)
+	j.beginTrial(ctx)
+	d.snapshot = j.snapshot
 	taken, err := j.upload(ctx, d, append(recipients, proof.recipient), start)
 	if err != nil {
 		return err

@@ -45,6 +45,7 @@ func (j *job) verifyAll(ctx context.Context, p *proof) error {
 	}
 	j.result.Tables = p.tables
 	j.result.Shown = &Shown{Proof: v1alpha1.RestoreProofListed, At: j.Now().UTC().Truncate(time.Second), Store: shown.Name}
+	j.tryRestore(ctx, shown, p)
 	j.each(func(t *target) {
 		if t.err == nil {
 			t.err = describe(ctx, t, j.manifest())
@@ -122,7 +123,7 @@ func (j *job) manifest() Manifest {
 		Format: manifestFormat, DataID: j.result.DataID, SnapshotStart: *j.result.SnapshotStart,
 		Size: j.result.Size, SHA256: j.result.SHA256,
 		ServerVersion: j.result.ServerVersion, ClientVersion: j.result.ClientVersion, SchemaVersion: j.schemaVersion,
-		Extensions: j.result.Extensions, Owners: j.result.Owners, Tables: j.result.Tables, Shown: j.result.Shown,
+		Extensions: j.result.Extensions, Owners: j.result.Owners, Tables: j.result.Tables, Shown: j.result.Shown, Restored: j.result.Restored,
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/termintreu/termintreu/internal/backup"
+	"github.com/termintreu/termintreu/internal/restore"
 	"github.com/termintreu/termintreu/internal/settings"
 )
 
@@ -47,7 +48,8 @@ func newBackup() *cobra.Command {
 		Short: "Back up one tenant to every store of its region and read it back",
 		Long: `Takes pg_dump of one schema, compressed and encrypted, to every store of the region at once; reads it back
 from each and compares; decrypts what it read back with an identity that lives no longer than the run, and lets
-pg_restore list it; repairs a missing copy from another store's. Prints the result as JSON. Fails when any store lacks
+pg_restore list it; now and then restores it into a scratch schema and compares every table with what it was taken
+from; repairs a missing copy from another store's. Prints the result as JSON. Fails when any store lacks
 its copy, or took a lock and does not show it. It deletes nothing and needs no right to.`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
@@ -87,9 +89,24 @@ func runBackup(command *cobra.Command, flags backupFlags, run func(context.Conte
 		if options.Credentials, err = settings.ReadCredentials(flags.credentials); err != nil {
 			return err
 		}
+		if options.Trial, err = trialOf(&options); err != nil {
+			return err
+		}
 	}
 	result, runErr := run(command.Context(), options)
 	return errors.Join(runErr, report(command.OutOrStdout(), flags.terminationLog, result))
+}
+
+// trialOf is the restore on trial the settings ask for; nil when they ask for none.
+func trialOf(options *backup.Options) (backup.Trial, error) {
+	if options.Settings.RestoreTestEvery == "" {
+		return nil, nil //nolint:nilnil // none is no error
+	}
+	every, err := options.Settings.RestoreTestEvery.Duration()
+	if err != nil {
+		return nil, fmt.Errorf("how often a restore is tried: %w", err)
+	}
+	return &restore.Trial{Database: options.Settings.Database, Credentials: options.Credentials, Every: every}, nil
 }
 
 // report prints the result and leaves it where Kubernetes looks, if this is a pod.

@@ -41,6 +41,9 @@ func backups(p *plan.Plan, e *Evidence, clock Clock) Finding {
 		judgeCopies(p, name, e.Stores[name], copies, &f)
 	}
 	unmeasured = append(unmeasured, judgeKept(p, measured, e, &f, clock)...)
+	if len(copies) > 0 {
+		unmeasured = append(unmeasured, judgeRestoreTest(p, e, &f, clock)...)
+	}
 	f.conclude(p, copies, unmeasured)
 	return f
 }

@@ -76,6 +76,31 @@ type Retention struct {
 	Unmapped []string
 	// Runs are the last purges, newest first.
 	Runs []Run
+	// Erasures that wait for a store; nil while the database does not count them.
+	Erasures *Erasures
+	// RestoreTest is the last restore of a backup on trial, nil before the first.
+	RestoreTest *RestoreTest
+	// ScratchLeft tells that a killed trial left a copy of the data in its scratch schema.
+	ScratchLeft bool
+}
+
+// Erasures on request are carried out once a store has their journal.
+type Erasures struct {
+	// Waiting ones, and those of them that wait for longer than the newest backup may be old.
+	Waiting, Overdue int64
+	// Oldest is when the first of them was asked for; nil when none waits.
+	Oldest *time.Time
+}
+
+// RestoreTest is a restore of a backup into a scratch schema, compared with what the backup was taken from.
+type RestoreTest struct {
+	// TestedAt is when the last one was, Differing how many tables were not equal.
+	TestedAt  time.Time
+	Differing int32
+	// ProvenAt is when all tables last were equal, nil when they never were; the others tell of that time.
+	ProvenAt, SnapshotStart *time.Time
+	Tables                  int32
+	Rows                    int64
 }
 
 // Run is one purge over all categories; FinishedAt is nil while something due was left.
@@ -291,3 +316,11 @@ func (f *Finding) fail(reason, format string, args ...any) {
 }
 
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// stampOf is stamp of what may be missing.
+func stampOf(t *time.Time) string {
+	if t == nil {
+		return "a time unknown"
+	}
+	return stamp(*t)
+}

@@ -45,7 +45,7 @@ func baselPlan() *plan.Plan {
 		Database: plan.Database{Server: v1alpha1.DatabaseServer{Name: "pg-1"}, Rules: rules, Tolerance: 2 * days},
 		Backup: plan.Backup{
 			Since: ago(200 * days), Stores: []v1alpha1.BackupStore{{Name: "bern"}, {Name: "zug"}, {Name: "chur"}},
-			Period: 90 * days, MaximumAge: 13 * time.Hour, ExpireAhead: 12 * time.Hour, Tolerance: 2 * days,
+			Period: 90 * days, MaximumAge: 13 * time.Hour, ExpireAhead: 12 * time.Hour, Tolerance: 2 * days, RestoreTestEvery: 7 * days,
 		},
 	}
 }
@@ -77,6 +77,9 @@ func soundEvidence() *compliance.Evidence {
 			})
 		}
 	}
+	proven, snapshot := ago(6*days), ago(6*days+time.Hour)
+	e.Retention.Value.RestoreTest = &compliance.RestoreTest{TestedAt: proven, ProvenAt: &proven, SnapshotStart: &snapshot, Tables: 18, Rows: 4711}
+	e.Retention.Value.Erasures = &compliance.Erasures{}
 	for _, use := range compliance.Endpoints(baselPlan()) {
 		e.Endpoints[use.Where] = compliance.Sample[compliance.Endpoint]{At: ago(2 * time.Minute), Value: compliance.Endpoint{
 			Address: "192.0.2.10:5432", Key: "5c0f", NotBefore: ago(30 * days), NotAfter: now.Add(60 * days),

@@ -23,6 +23,13 @@ func retention(p *plan.Plan, e *Evidence, clock Clock) Finding {
 	if columns := e.Retention.Value.Unmapped; len(columns) > 0 {
 		f.fail(v1alpha1.ReasonUncoveredColumn, "no category covers the columns %s, so that nothing deletes what they hold", some(columns))
 	}
+	if e.Retention.Value.ScratchLeft {
+		f.fail(v1alpha1.ReasonScratchLeft, "a restore on trial was killed and left a copy of the data in its scratch schema: the next backup takes it away; start one by `kubectl create job --from=cronjob/%s-backup`", p.DataID)
+	}
+	if waiting := e.Retention.Value.Erasures; waiting != nil && waiting.Overdue > 0 {
+		f.fail(v1alpha1.ReasonErasureOverdue, "%d erasures citizens asked for are hidden and wait for a store to have their journal for longer than %s, the oldest since %s: "+
+			"the next backup that reaches a store carries them out; the result of the backup's Job says which store refuses", waiting.Overdue, v1alpha1.FormatPeriod(p.Backup.MaximumAge), stampOf(waiting.Oldest))
+	}
 	if pause := p.Database.Suspension; pause != nil && pause.Until.After(clock.Now) {
 		f.fail(v1alpha1.ReasonSuspended, "deletion is suspended until %s: %s", stamp(pause.Until), pause.Reason)
 	}
@@ -50,6 +57,10 @@ func retention(p *plan.Plan, e *Evidence, clock Clock) Finding {
 	}
 	if missing := unaudited(p, e.Retention.Value.Categories); f.Status == "" && len(missing) > 0 {
 		f.Status, f.Reason, f.Message = metav1.ConditionUnknown, v1alpha1.ReasonNoEvidence, fmt.Sprintf("the audit says nothing of %v", missing)
+		return f
+	}
+	if f.Status == "" && e.Retention.Value.Erasures == nil && ruleOf(p, v1alpha1.CategoryErasureJournal) != nil {
+		f.Status, f.Reason, f.Message = metav1.ConditionUnknown, v1alpha1.ReasonNoEvidence, "the audit does not say how long erasures wait"
 		return f
 	}
 	if f.Status == "" {

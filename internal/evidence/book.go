@@ -285,7 +285,8 @@ func differs(a, b Record) bool {
 	if (a.Err == nil) != (b.Err == nil) || a.SpecHash != b.SpecHash || len(a.Retention.Categories) != len(b.Retention.Categories) {
 		return true
 	}
-	if !slices.Equal(a.Retention.Unmapped, b.Retention.Unmapped) {
+	if !slices.Equal(a.Retention.Unmapped, b.Retention.Unmapped) || a.Retention.ScratchLeft != b.Retention.ScratchLeft ||
+		waitDiffers(a.Retention.Erasures, b.Retention.Erasures) || testDiffers(a.Retention.RestoreTest, b.Retention.RestoreTest) {
 		return true
 	}
 	for i := range a.Retention.Categories {
@@ -296,6 +297,20 @@ func differs(a, b Record) bool {
 		}
 	}
 	return false
+}
+
+func waitDiffers(a, b *compliance.Erasures) bool {
+	if a == nil || b == nil {
+		return a != b
+	}
+	return a.Overdue != b.Overdue || (a.Waiting == 0) != (b.Waiting == 0)
+}
+
+func testDiffers(a, b *compliance.RestoreTest) bool {
+	if a == nil || b == nil {
+		return a != b
+	}
+	return a.Differing != b.Differing || !a.TestedAt.Equal(b.TestedAt)
 }
 
 func storeDiffers(a, b compliance.Store) bool {

@@ -213,8 +213,10 @@ func buildBackup(in *Input, p *Plan) Backup {
 	spec := in.Tenant.Spec.Backup
 	ahead := longestGap(string(spec.Schedule), spec.TimeZone)
 	stores := in.Region.Spec.BackupStores[:min(int(spec.Copies), len(in.Region.Spec.BackupStores))]
+	every := restoreTestEvery(in.Policy)
 	document := settings.Backup{
-		DataID: p.DataID, Database: databaseSettings(p), Period: in.Policy.Spec.Backup.Period,
+		RestoreTestEvery: every,
+		DataID:           p.DataID, Database: databaseSettings(p), Period: in.Policy.Spec.Backup.Period,
 		ExpireAhead: v1alpha1.FormatPeriod(ahead),
 		Recipients:  make([]string, 0, len(spec.Recipients)), Stores: make([]settings.Store, 0, len(stores)),
 	}
@@ -230,8 +232,16 @@ func buildBackup(in *Input, p *Plan) Backup {
 	return Backup{
 		Schedule: string(spec.Schedule), TimeZone: spec.TimeZone, Stores: stores, Since: in.Tenant.CreationTimestamp.UTC(),
 		Period: duration(in.Policy.Spec.Backup.Period), ExpireAhead: ahead, MaximumAge: duration(in.Policy.Spec.Backup.MaximumAge),
-		Tolerance: duration(in.Policy.Spec.Tolerance), Settings: document,
+		Tolerance: duration(in.Policy.Spec.Tolerance), RestoreTestEvery: duration(every), Settings: document,
 	}
+}
+
+// restoreTestEvery gives the default to a policy from before there was one.
+func restoreTestEvery(policy *v1alpha1.RetentionPolicy) v1alpha1.Period {
+	if every := policy.Spec.Backup.RestoreTestEvery; every != "" {
+		return every
+	}
+	return v1alpha1.DefaultRestoreTestEvery
 }
 
 func buildInstance(in *Input, p *Plan) Instance {

@@ -111,7 +111,7 @@ func longestPeriod(policy *v1alpha1.RetentionPolicy) (time.Duration, error) {
 			longest = max(longest, period)
 		}
 	}
-	for _, p := range []v1alpha1.Period{policy.Spec.Backup.Period, policy.Spec.Backup.MaximumAge, policy.Spec.Tolerance} {
+	for _, p := range []v1alpha1.Period{policy.Spec.Backup.Period, policy.Spec.Backup.MaximumAge, policy.Spec.Tolerance, restoreTestEvery(policy)} {
 		if _, err := p.Duration(); err != nil {
 			return 0, err
 		}

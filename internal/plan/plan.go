@@ -159,7 +159,9 @@ type Backup struct {
 	MaximumAge time.Duration
 	// Tolerance after the period before a backup counts as overdue.
 	Tolerance time.Duration
-	Settings  settings.Backup
+	// RestoreTestEvery is how often a restore is tried.
+	RestoreTestEvery time.Duration
+	Settings         settings.Backup
 }
 
 // DataID makes the opaque name of a tenant's data from its UID: a letter and fifteen of [a-z2-7], safe as a

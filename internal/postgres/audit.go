@@ -38,6 +38,33 @@ type TenantAudit struct {
 	// LastPurge is when the last category that has a rule was last found free of due records; nil when one never was.
 	LastPurge  *time.Time
 	Categories []CategoryAudit
+	// Erasures is nil while the database was not told how long one may wait.
+	Erasures *ErasureAudit
+	// RestoreTest is nil before the first.
+	RestoreTest *RestoreTest
+	// ScratchLeft tells that a killed restore test left a copy of the data.
+	ScratchLeft bool
+}
+
+// ErasureAudit counts the erasures on request that wait for a store to confirm their journal.
+type ErasureAudit struct {
+	// Overdue ones wait for longer than the tenant's EraseWithin. Oldest is when the first of all was asked for.
+	Waiting int64      `json:"waiting"`
+	Overdue int64      `json:"overdue"`
+	Oldest  *time.Time `json:"oldest"`
+}
+
+// RestoreTest is the last restore of a backup into a scratch schema.
+type RestoreTest struct {
+	// TestedAt is when, and Differing how many tables were not equal to what they were taken from.
+	TestedAt  time.Time `json:"tested_at"`
+	Differing int32     `json:"differing"`
+	// ProvenAt is when all were for the last time, nil when they never were; the others tell of that time.
+	ProvenAt      *time.Time `json:"proven_at"`
+	SnapshotStart *time.Time `json:"snapshot_start"`
+	Tables        int32      `json:"tables"`
+	Rows          int64      `json:"rows"`
+	Seconds       float64    `json:"seconds"`
 }
 
 // Run is one purge over all categories. FinishedAt is nil while something that was due is left.
@@ -88,6 +115,9 @@ type auditDocument struct {
 		Failure       string             `json:"failure"`
 		Unmapped      []string           `json:"unmapped"`
 		Runs          []Run              `json:"runs"`
+		Erasures      *ErasureAudit      `json:"erasures"`
+		RestoreTest   *RestoreTest       `json:"restore_test"`
+		Scratch       bool               `json:"scratch"`
 	} `json:"tenants"`
 }
 
@@ -131,6 +161,7 @@ func (a *Admin) Audit(ctx context.Context) (*Audit, error) {
 			tenant.Err = fmt.Errorf("schema %s stores no category", t.DataID)
 		default:
 			tenant.Unmapped, tenant.Runs = t.Unmapped, t.Runs
+			tenant.Erasures, tenant.RestoreTest, tenant.ScratchLeft = t.Erasures, t.RestoreTest, t.Scratch
 			tenant.measure(t.Categories)
 		}
 		audit.Tenants = append(audit.Tenants, tenant)

@@ -124,3 +124,36 @@ func BenchmarkAuditOfAHundredTenants(b *testing.B) {
 		must(b, err)
 	}
 }
+
+// Art. 17 GDPR: what waits for a store longer than stated is counted, and nothing more than counted.
+func TestTheAuditCountsErasuresThatWaitTooLong(t *testing.T) {
+	server, database, admin := prepared(t)
+	tenant, unstated := newTenant(), newTenant()
+	tenant.EraseWithin = 13 * 60 * minute
+	must(t, admin.Ensure(t.Context(), tenant))
+	must(t, admin.Ensure(t.Context(), unstated))
+	roles := postgres.RolesOf(tenant.DataID)
+	super := server.Superuser(t, database)
+	exec(t, super, `INSERT INTO `+tenant.DataID+`.erasure_pending (subject, requested_at)
+		SELECT gen_random_uuid(), now() - n * interval '5 hours' FROM generate_series(1, 4) AS n`)
+	found := audited(t, admin)
+	if waiting := found[tenant.DataID].Erasures; waiting == nil || waiting.Waiting != 4 || waiting.Overdue != 2 || waiting.Oldest == nil {
+		t.Errorf("waiting %+v", waiting)
+	}
+	if found[unstated.DataID].Erasures != nil {
+		t.Error("what nobody stated was counted")
+	}
+	tenant.EraseWithin = 30 * 60 * minute
+	must(t, admin.Ensure(t.Context(), tenant))
+	if waiting := audited(t, admin)[tenant.DataID].Erasures; waiting == nil || waiting.Overdue != 0 {
+		t.Errorf("after another statement: waiting %+v", waiting)
+	}
+	backup := as(t, server, database, tenant.DataID, roles.Backup, tenant.Backup)
+	exec(t, backup, `SELECT confirm_erasures(ARRAY(SELECT subject FROM erasure_pending), ARRAY(SELECT sha256(convert_to(subject::text, 'UTF8')) FROM erasure_pending), 'key')`)
+	if waiting := audited(t, admin)[tenant.DataID].Erasures; waiting == nil || waiting.Waiting != 0 || waiting.Oldest != nil {
+		t.Errorf("after a store had them: waiting %+v", waiting)
+	}
+	if value[bool](t, super, `SELECT has_column_privilege($1, $2::text || '.erasure_pending', 'subject', 'SELECT')`, server.AdminUser, tenant.DataID) {
+		t.Error("the operator can read whom it is about")
+	}
+}

@@ -123,6 +123,8 @@ func (a *Admin) dropSQL(dataID string, state *found) string {
 		}
 		fmt.Fprintf(&sql, "DROP SCHEMA %s CASCADE;\nRESET ROLE;\n", ident(dataID))
 	}
+	// What a restore test was killed over, before the role that owns what is in it.
+	fmt.Fprintf(&sql, "DROP SCHEMA IF EXISTS %s CASCADE;\n", ident(ScratchOf(dataID)))
 	for _, name := range names.all() {
 		if state.roles[name] {
 			fmt.Fprintf(&sql, "DROP ROLE %s;\n", ident(name))
@@ -169,10 +171,10 @@ func (a *Admin) disconnect(ctx context.Context, s *session, state *found, roles 
 
 // verifyAbsence reads the catalogue: that a statement succeeded is no evidence (invariant 7).
 func (s *session) verifyAbsence(ctx context.Context, dataID string) error {
-	rows, err := s.exec(ctx, fmt.Sprintf(`SELECT 'schema ' || nspname FROM pg_namespace WHERE nspname = %[1]s
+	rows, err := s.exec(ctx, fmt.Sprintf(`SELECT 'schema ' || nspname FROM pg_namespace WHERE nspname IN (%[1]s, %[3]s)
 		UNION ALL SELECT 'role ' || rolname FROM pg_roles WHERE rolname IN (%[2]s)
 		UNION ALL SELECT 'registry row' FROM termintreu.tenant WHERE data_id = %[1]s`,
-		literal(dataID), literals(RolesOf(dataID).all())))
+		literal(dataID), literals(RolesOf(dataID).all()), literal(ScratchOf(dataID))))
 	if err != nil {
 		return err
 	}

@@ -185,8 +185,12 @@ func finish(sql *strings.Builder, tenant *Tenant, plan *layout) error {
 		return err
 	}
 	fmt.Fprintf(sql, "RESET ROLE;\nREVOKE %s FROM %s;\n", plan.Owner.Ident, plan.Operator)
-	fmt.Fprintf(sql, "UPDATE termintreu.tenant SET schema_version = %d, spec_hash = %s WHERE data_id = %s\n\tAND (schema_version, spec_hash) IS DISTINCT FROM (%[1]d, %[2]s);\nCOMMIT;",
-		SchemaVersion, literal(tenant.SpecHash), plan.ID)
+	within := "NULL::interval"
+	if tenant.EraseWithin > 0 {
+		within = fmt.Sprintf("make_interval(secs => %d)", int64(tenant.EraseWithin.Seconds()))
+	}
+	fmt.Fprintf(sql, "UPDATE termintreu.tenant SET schema_version = %d, spec_hash = %s, erase_within = %s WHERE data_id = %s\n\tAND (schema_version, spec_hash, erase_within) IS DISTINCT FROM (%[1]d, %[2]s, %[3]s);\nCOMMIT;",
+		SchemaVersion, literal(tenant.SpecHash), within, plan.ID)
 	return nil
 }
 
@@ -248,7 +252,7 @@ func (a *Admin) layout(tenant *Tenant, state *found) (*layout, error) {
 		settings       []setting
 	}{
 		{names.AppA, tenant.AppA, limit, app}, {names.AppB, tenant.AppB, limit, app},
-		{names.Retention, tenant.Retention, 4, purge}, {names.Backup, tenant.Backup, 4, dump},
+		{names.Retention, tenant.Retention, 4, purge}, {names.Backup, tenant.Backup, 6, dump},
 	} {
 		r := role{Ident: ident(login.name), Exists: state.roles[login.name], Limit: login.limit, Settings: login.settings}
 		r.Locked = state.restoring != "" && (login.name == names.AppA || login.name == names.AppB)

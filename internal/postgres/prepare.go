@@ -46,7 +46,9 @@ func (a *Admin) Prepare(ctx context.Context) error {
 		if state[3] == "t" {
 			sql += "REVOKE ALL ON SCHEMA public FROM PUBLIC;\n"
 		}
-		_, err = s.exec(ctx, sql+"GRANT CONNECT ON DATABASE "+ident(a.database)+" TO "+ident(group(a.database))+";\n"+prepareSQL+"COMMIT;")
+		_, err = s.exec(ctx, sql+"GRANT CONNECT ON DATABASE "+ident(a.database)+" TO "+ident(group(a.database))+";\n"+prepareSQL+
+			"GRANT USAGE ON SCHEMA termintreu_scratch TO "+ident(group(a.database))+";\n"+
+			"GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA termintreu_scratch TO "+ident(group(a.database))+";\nCOMMIT;")
 		return err
 	})
 	if err != nil {

@@ -24,6 +24,9 @@ func QuarantineOf(dataID string) Quarantine {
 	return Quarantine{Schema: "q" + dataID, Role: dataID + "_restore"}
 }
 
+// ScratchOf names the schema in which a backup of a tenant is tried. It exists only while it is.
+func ScratchOf(dataID string) string { return "s" + dataID }
+
 // Tables of the quarantine that are not the tenant's. A swap leaves them behind.
 const (
 	// TableRestoreState is the letter box between job and operator: the job holds no token of the API server.

@@ -29,6 +29,8 @@ type Tenant struct {
 	Rules             []Rule
 	// Tolerance after a period before a record counts as overdue.
 	Tolerance time.Duration
+	// EraseWithin is how long an erasure on request may wait for a store before it is overdue; zero means that none is.
+	EraseWithin time.Duration
 	// SuspendedUntil pauses every purge until then; it goes on by itself afterwards. Nil means no pause.
 	SuspendedUntil *time.Time
 	// ConnectionLimit of each slot of the app role; zero means the default of 20.
@@ -78,8 +80,8 @@ func (t *Tenant) check() error {
 			return errors.New("a name holds a NUL character")
 		}
 	}
-	if t.Tolerance < 0 {
-		return errors.New("the tolerance is negative")
+	if t.Tolerance < 0 || t.EraseWithin < 0 {
+		return errors.New("the tolerance, or how long an erasure may wait, is negative")
 	}
 	periods := map[v1alpha1.Category]time.Duration{}
 	for _, rule := range t.Rules {

@@ -46,7 +46,11 @@ type world struct {
 
 func newWorld(t *testing.T, stores int) *world {
 	t.Helper()
-	server := pgtest.Start(t)
+	return newWorldAt(t, pgtest.Start(t), stores)
+}
+
+func newWorldAt(t *testing.T, server *pgtest.Server, stores int) *world {
+	t.Helper()
 	w := &world{t: t, server: server, database: server.NewDatabase(t), stores: s3test.Start(t, stores), key: make([]byte, journal.KeySize)}
 	_, _ = rand.Read(w.key)
 	var err error

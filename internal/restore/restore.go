@@ -84,6 +84,8 @@ type run struct {
 	box    *Box
 	stores []*store
 	result Result
+	// rulesLike is the table of periods a trial makes its own like; the quarantine has the operator's.
+	rulesLike pgx.Identifier
 }
 
 // Run restores into the quarantine and records the proof there. Nothing outside the quarantine is touched, whatever

@@ -37,6 +37,11 @@ func (r *run) build(ctx context.Context, version int64) (*shape, error) {
 	if _, err := r.conn.Exec(ctx, emptySQL); err != nil {
 		return nil, fmt.Errorf("emptying the quarantine: %w", scrub(err))
 	}
+	if r.rulesLike != nil {
+		if _, err := r.conn.Exec(ctx, "CREATE TABLE "+postgres.TableRules+" (LIKE "+r.rulesLike.Sanitize()+" INCLUDING ALL)"); err != nil {
+			return nil, fmt.Errorf("making a table of periods: %w", scrub(err))
+		}
+	}
 	if err := postgres.BuildSchema(ctx, r.conn, version); err != nil {
 		return nil, fmt.Errorf("making the tables of version %d: %w", version, scrub(err))
 	}

@@ -248,6 +248,8 @@ type Backup struct {
 	// ExpireAhead is how long the next expiry may be away: what falls due before it goes now, so that nothing is ever
 	// past its period. It must be shorter than Period; empty means that only what is due goes.
 	ExpireAhead v1alpha1.Period `json:"expireAhead,omitempty"`
+	// RestoreTestEvery asks for a restore on trial when the last proof is older; empty means never.
+	RestoreTestEvery v1alpha1.Period `json:"restoreTestEvery,omitempty"`
 }
 
 // Export is the document of `termintreu export`.

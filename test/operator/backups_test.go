@@ -110,6 +110,57 @@ var _ = Describe("Backups", func() {
 		Expect(int(restorable.Tables)).To(Equal(result.Tables))
 	})
 
+	// Issue 5: copies nobody ever restored are a hope.
+	It("are Unknown until one was restored on trial, and the status tells which and how much of it", func(ctx SpecContext) {
+		w := newWorld(ctx)
+		startOperator()
+		tenant := w.create(ctx, "site")
+		w.serve(ctx, tenant, w.name+"-trusted")
+		o := w.backupOptions(ctx, tenant, 2*time.Hour)
+		o.Trial = nil
+		eventually(ctx, tenant, v1alpha1.ConditionReady, metav1.ConditionTrue)
+		_, err := backup.Run(ctx, o)
+		Expect(err).NotTo(HaveOccurred())
+		Eventually(func() string {
+			return eventually(ctx, tenant, v1alpha1.ConditionBackupsCurrent, metav1.ConditionUnknown).Reason
+		}).WithContext(ctx).Should(Equal(v1alpha1.ReasonRestoreUntested))
+
+		result := w.backUp(ctx, tenant, time.Hour)
+		Expect(result.Restored).NotTo(BeNil())
+		eventually(ctx, tenant, v1alpha1.ConditionBackupsCurrent, metav1.ConditionTrue)
+		shown := get(ctx, tenant).Status.Backup.RestoreTest
+		Expect(shown.Snapshot.Time).To(BeTemporally("==", *result.SnapshotStart))
+		Expect(shown.Rows).To(Equal(result.Restored.Rows))
+		Expect(shown.At).NotTo(BeNil())
+
+		By("a trial that was killed and left a copy")
+		execute(ctx, w, "CREATE SCHEMA s"+dataIDOf(tenant)+" AUTHORIZATION "+server.AdminUser)
+		left := eventually(ctx, tenant, v1alpha1.ConditionRetentionEnforced, metav1.ConditionFalse, saying(dataIDOf(tenant)+"-backup"))
+		Expect(left.Reason).To(Equal(v1alpha1.ReasonScratchLeft))
+		w.backUp(ctx, tenant, 30*time.Minute)
+		eventually(ctx, tenant, v1alpha1.ConditionRetentionEnforced, metav1.ConditionTrue)
+	})
+
+	// Art. 17 GDPR: hidden is not erased.
+	It("that bring no erasure to a store for too long turn RetentionEnforced False, and the next one True", func(ctx SpecContext) {
+		w := newWorld(ctx, func(_ *v1alpha1.DataRegion, policy *v1alpha1.RetentionPolicy) {
+			journal := policy.Spec.Rules[0]
+			journal.Category, journal.StartEvent, journal.Period = v1alpha1.CategoryErasureJournal, v1alpha1.StartErasure, "120d"
+			policy.Spec.Rules = append(policy.Spec.Rules, journal)
+		})
+		startOperator()
+		tenant := w.create(ctx, "site")
+		w.settle(ctx, tenant)
+		subject := value[string](ctx, w, "INSERT INTO "+dataIDOf(tenant)+".erasure_pending (subject, requested_at) VALUES (gen_random_uuid(), now() - interval '40 days') RETURNING subject::text")
+		claim := eventually(ctx, tenant, v1alpha1.ConditionRetentionEnforced, metav1.ConditionFalse, saying("1 erasures", "the next backup"))
+		Expect(claim.Reason).To(Equal(v1alpha1.ReasonErasureOverdue))
+		Expect(claim.Message).NotTo(ContainSubstring(subject))
+		Expect(get(ctx, tenant).Status.Retention.Erasures).To(HaveField("Overdue", int64(1)))
+		w.backUp(ctx, tenant, time.Hour)
+		eventually(ctx, tenant, v1alpha1.ConditionRetentionEnforced, metav1.ConditionTrue)
+		eventually(ctx, tenant, v1alpha1.ConditionCompliant, metav1.ConditionTrue)
+	})
+
 	It("do not keep a site from coming up while a store is down", func(ctx SpecContext) {
 		DeferCleanup(func() { stores[1].Restart(GinkgoTB()) })
 		stores[1].Stop()

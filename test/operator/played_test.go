@@ -21,6 +21,7 @@ import (
 	"github.com/termintreu/termintreu/internal/backup"
 	"github.com/termintreu/termintreu/internal/plan"
 	"github.com/termintreu/termintreu/internal/postgres"
+	"github.com/termintreu/termintreu/internal/restore"
 	"github.com/termintreu/termintreu/internal/retention"
 	"github.com/termintreu/termintreu/internal/settings"
 )
@@ -125,6 +126,9 @@ func (w *world) backupOptions(ctx context.Context, tenant *v1alpha1.BookingTenan
 		Now: func() time.Time { return time.Now().Add(-ago) },
 	}
 	Expect(json.Unmarshal(raw, &o.Settings)).To(Succeed())
+	every, err := o.Settings.RestoreTestEvery.Duration()
+	Expect(err).NotTo(HaveOccurred())
+	o.Trial = &restore.Trial{Database: o.Settings.Database, Credentials: o.Credentials, Every: every, Program: filepath.Join(server.Binaries, "pg_restore")}
 	return o
 }
 

@@ -84,6 +84,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.EnforcedPolicyApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Enforcement"):
 		return &apiv1alpha1.EnforcementApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ErasureEvidence"):
+		return &apiv1alpha1.ErasureEvidenceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("EvidenceItem"):
 		return &apiv1alpha1.EvidenceItemApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ExportObject"):
@@ -150,6 +152,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.RestorableEvidenceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("RestoreResult"):
 		return &apiv1alpha1.RestoreResultApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("RestoreTestEvidence"):
+		return &apiv1alpha1.RestoreTestEvidenceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("RetainedData"):
 		return &apiv1alpha1.RetainedDataApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("RetentionPolicy"):

@@ -20,6 +20,8 @@ REVOKE ALL ON ALL FUNCTIONS IN SCHEMA {{.Schema}} FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION {{.Schema}}.purge(text, integer, uuid), {{.Schema}}.open_hold(text, text, text, text, timestamptz),
     {{.Schema}}.end_hold(text, text), {{.Schema}}.rewrite_storage(interval) TO {{.Retention.Ident}};
 GRANT EXECUTE ON FUNCTION {{.Schema}}.confirm_erasures(uuid[], bytea[], text), {{.Schema}}.confirm_journal(bytea[]) TO {{.Backup.Ident}};
+{{- /* Since when erasures on request wait, and nothing of what is to be erased: the audit counts what is overdue. */}}
+GRANT SELECT (requested_at) ON {{.Schema}}.erasure_pending TO {{.Operator}};
 GRANT EXECUTE ON FUNCTION {{.Schema}}.retention_audit(), {{.Schema}}.retention_runs() TO {{.Retention.Ident}}, {{.Operator}};
 GRANT EXECUTE ON FUNCTION {{.Schema}}.staff_hold(text, text, text, text, timestamptz), {{.Schema}}.staff_end_hold(text, text, text),
     {{.Schema}}.staff_holds() TO {{.Apps}};

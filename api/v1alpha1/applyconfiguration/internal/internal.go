@@ -75,6 +75,10 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: period
       type:
         namedType: com.github.termintreu.termintreu.api.v1alpha1.Period
+    - name: restoreTestEvery
+      type:
+        namedType: com.github.termintreu.termintreu.api.v1alpha1.Period
+      default: 7d
 - name: com.github.termintreu.termintreu.api.v1alpha1.BackupSpec
   map:
     fields:
@@ -107,6 +111,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: oldest
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: restoreTest
+      type:
+        namedType: com.github.termintreu.termintreu.api.v1alpha1.RestoreTestEvidence
     - name: stores
       type:
         list:
@@ -824,6 +831,18 @@ var schemaYAML = typed.YAMLObject(`types:
       type:
         scalar: string
       default: Etc/UTC
+- name: com.github.termintreu.termintreu.api.v1alpha1.ErasureEvidence
+  map:
+    fields:
+    - name: oldest
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: overdue
+      type:
+        scalar: numeric
+    - name: waiting
+      type:
+        scalar: numeric
 - name: com.github.termintreu.termintreu.api.v1alpha1.EvidenceItem
   map:
     fields:
@@ -1477,6 +1496,24 @@ var schemaYAML = typed.YAMLObject(`types:
         scalar: string
 - name: com.github.termintreu.termintreu.api.v1alpha1.RestoreStep
   scalar: string
+- name: com.github.termintreu.termintreu.api.v1alpha1.RestoreTestEvidence
+  map:
+    fields:
+    - name: at
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: differing
+      type:
+        scalar: numeric
+    - name: rows
+      type:
+        scalar: numeric
+    - name: snapshot
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: tables
+      type:
+        scalar: numeric
 - name: com.github.termintreu.termintreu.api.v1alpha1.RetainedData
   map:
     fields:
@@ -1617,6 +1654,9 @@ var schemaYAML = typed.YAMLObject(`types:
           elementRelationship: associative
           keys:
           - category
+    - name: erasures
+      type:
+        namedType: com.github.termintreu.termintreu.api.v1alpha1.ErasureEvidence
     - name: lastPurge
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time

@@ -15,8 +15,12 @@ import (
 type BackupRuleApplyConfiguration struct {
 	// Period from the start of the snapshot until every version of the backup is gone from every store.
 	Period *apiv1alpha1.Period `json:"period,omitempty"`
-	// MaximumAge is the oldest the newest backup may be before it counts as missing.
+	// MaximumAge is the oldest the newest backup may be before it counts as missing. An erasure on request waits no
+	// longer for its journal to lie at a store, which a backup brings there; one that does is overdue.
 	MaximumAge *apiv1alpha1.Period `json:"maximumAge,omitempty"`
+	// RestoreTestEvery is how often a backup is restored into a scratch schema and compared, table by table, with what it
+	// was taken from. A proof that is older, by more than a backup may be, proves nothing any more.
+	RestoreTestEvery *apiv1alpha1.Period `json:"restoreTestEvery,omitempty"`
 	// DeletionClass of DIN 66398.
 	DeletionClass *string `json:"deletionClass,omitempty"`
 	// Justification of the period.
@@ -42,6 +46,14 @@ func (b *BackupRuleApplyConfiguration) WithPeriod(value apiv1alpha1.Period) *Bac
 // If called multiple times, the MaximumAge field is set to the value of the last call.
 func (b *BackupRuleApplyConfiguration) WithMaximumAge(value apiv1alpha1.Period) *BackupRuleApplyConfiguration {
 	b.MaximumAge = &value
+	return b
+}
+
+// WithRestoreTestEvery sets the RestoreTestEvery field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the RestoreTestEvery field is set to the value of the last call.
+func (b *BackupRuleApplyConfiguration) WithRestoreTestEvery(value apiv1alpha1.Period) *BackupRuleApplyConfiguration {
+	b.RestoreTestEvery = &value
 	return b
 }
 

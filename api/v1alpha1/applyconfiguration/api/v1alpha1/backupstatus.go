@@ -19,6 +19,8 @@ type BackupStatusApplyConfiguration struct {
 	Oldest *v1.Time `json:"oldest,omitempty"`
 	// LastRestorable is the newest backup that was shown to be restorable.
 	LastRestorable *RestorableEvidenceApplyConfiguration `json:"lastRestorable,omitempty"`
+	// RestoreTest is the last restore of a backup into a scratch schema that came out equal, table by table.
+	RestoreTest *RestoreTestEvidenceApplyConfiguration `json:"restoreTest,omitempty"`
 	// Stores as last listed.
 	Stores []BackupStoreEvidenceApplyConfiguration `json:"stores,omitempty"`
 }
@@ -50,6 +52,14 @@ func (b *BackupStatusApplyConfiguration) WithOldest(value v1.Time) *BackupStatus
 // If called multiple times, the LastRestorable field is set to the value of the last call.
 func (b *BackupStatusApplyConfiguration) WithLastRestorable(value *RestorableEvidenceApplyConfiguration) *BackupStatusApplyConfiguration {
 	b.LastRestorable = value
+	return b
+}
+
+// WithRestoreTest sets the RestoreTest field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the RestoreTest field is set to the value of the last call.
+func (b *BackupStatusApplyConfiguration) WithRestoreTest(value *RestoreTestEvidenceApplyConfiguration) *BackupStatusApplyConfiguration {
+	b.RestoreTest = value
 	return b
 }
 

@@ -23,6 +23,8 @@ type RetentionStatusApplyConfiguration struct {
 	Policy *EnforcedPolicyApplyConfiguration `json:"policy,omitempty"`
 	// SuspendedUntil is set while the policy pauses deletion.
 	SuspendedUntil *v1.Time `json:"suspendedUntil,omitempty"`
+	// Erasures citizens asked for that are hidden and wait for a store to have their journal.
+	Erasures *ErasureEvidenceApplyConfiguration `json:"erasures,omitempty"`
 	// Runs are the last purges, newest first.
 	Runs []PurgeRunApplyConfiguration `json:"runs,omitempty"`
 	// LastPurge is when the purge last finished.
@@ -74,6 +76,14 @@ func (b *RetentionStatusApplyConfiguration) WithPolicy(value *EnforcedPolicyAppl
 // If called multiple times, the SuspendedUntil field is set to the value of the last call.
 func (b *RetentionStatusApplyConfiguration) WithSuspendedUntil(value v1.Time) *RetentionStatusApplyConfiguration {
 	b.SuspendedUntil = &value
+	return b
+}
+
+// WithErasures sets the Erasures field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Erasures field is set to the value of the last call.
+func (b *RetentionStatusApplyConfiguration) WithErasures(value *ErasureEvidenceApplyConfiguration) *RetentionStatusApplyConfiguration {
+	b.Erasures = value
 	return b
 }
 
