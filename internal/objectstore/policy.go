@@ -262,6 +262,9 @@ func admitted(statements []rawStatement) []string {
 }
 
 func sameStatement(a, b rawStatement) bool {
+	if bytes.Equal(a.raw, b.raw) {
+		return true
+	}
 	var left, right any
 	if json.Unmarshal(a.raw, &left) != nil || json.Unmarshal(b.raw, &right) != nil {
 		return bytes.Equal(a.raw, b.raw)
