@@ -75,7 +75,7 @@ func (r *DataRegionReconciler) measured(region *v1alpha1.DataRegion) bool {
 
 // unlisted tells whether a store of the region has not been listed yet by this process.
 func unlisted(book *evidence.Book, region *v1alpha1.DataRegion) bool {
-	return slices.ContainsFunc(region.Spec.BackupStores, func(store v1alpha1.BackupStore) bool {
+	return slices.ContainsFunc(plan.Stores(region), func(store v1alpha1.BackupStore) bool {
 		return book.Listing(evidence.StoreKey{Region: region.Name, Store: store.Name}).At.IsZero()
 	})
 }

@@ -38,13 +38,13 @@ func (r *DataRegionReconciler) reportServers(region *v1alpha1.DataRegion) {
 func (r *DataRegionReconciler) reportStores(region *v1alpha1.DataRegion) (problems []string) {
 	before := region.Status.Stores
 	region.Status.Stores = nil
-	for _, store := range region.Spec.BackupStores {
+	for _, store := range plan.Stores(region) {
 		listing := r.Book.Listing(evidence.StoreKey{Region: region.Name, Store: store.Name})
 		entry := v1alpha1.StoreStatus{Name: store.Name, Reachable: metav1.ConditionTrue}
 		if at := slices.IndexFunc(before, func(s v1alpha1.StoreStatus) bool { return s.Name == store.Name }); at >= 0 {
 			entry.BucketMark, entry.Connection = before[at].BucketMark, before[at].Connection
 		}
-		sample := r.Book.Endpoint(evidence.EndpointKey{Region: region.Name, Where: plan.StoreUse(store.Name)})
+		sample := r.Book.Endpoint(evidence.EndpointKey{Region: region.Name, Where: plan.UseOf(region, store.Name)})
 		if met := sample.Value; sample.Err == nil && met.Pinned != "" {
 			entry.BucketMark, entry.Connection = met.Pinned, connectionOf(met)
 		}

@@ -87,8 +87,8 @@ func (m *Measurer) region(ctx context.Context, wg *sync.WaitGroup, region *v1alp
 	for i := range region.Spec.DatabaseServers {
 		wg.Go(func() { m.meetServer(ctx, region, &region.Spec.DatabaseServers[i]) })
 	}
-	for i := range region.Spec.BackupStores {
-		wg.Go(func() { m.list(ctx, region, &region.Spec.BackupStores[i]) })
+	for _, store := range plan.Stores(region) {
+		wg.Go(func() { m.list(ctx, region, &store) })
 	}
 	wg.Go(func() { m.tryWall(ctx, region) })
 	wg.Go(func() { m.lookAtFront(ctx, region) })
@@ -147,7 +147,7 @@ func auditOf(a *postgres.Audit, at time.Time) evidence.Audit {
 			record.Retention.Categories = append(record.Retention.Categories, compliance.Category{
 				Category: c.Category, Period: c.Period, Action: c.Action,
 				Rows: c.Rows, Overdue: c.Overdue, Oldest: c.Oldest, Removed: c.Removed, Held: c.Held,
-				LastRun: c.PurgedAt, NextDue: c.NextDue, Since: c.Since, SuspendedUntil: c.SuspendedUntil,
+				LastRun: c.PurgedAt, NextDue: c.NextDue, Since: c.Since, SuspendedUntil: c.SuspendedUntil, Archived: (*compliance.Archived)(c.Archived),
 			})
 		}
 		records[t.DataID] = record

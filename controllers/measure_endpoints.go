@@ -28,8 +28,8 @@ func (m *Measurer) keepEndpoints(regions []v1alpha1.DataRegion) {
 			servers[serverKey{region.Name, name}] = true
 			endpoints[evidence.EndpointKey{Region: region.Name, Where: plan.ServerUse(name)}] = true
 		}
-		for j := range region.Spec.BackupStores {
-			endpoints[evidence.EndpointKey{Region: region.Name, Where: plan.StoreUse(region.Spec.BackupStores[j].Name)}] = true
+		for _, store := range plan.Stores(region) {
+			endpoints[evidence.EndpointKey{Region: region.Name, Where: plan.UseOf(region, store.Name)}] = true
 		}
 	}
 	m.Book.KeepEndpoints(endpoints)
@@ -94,7 +94,7 @@ func (m *Measurer) shake(ctx context.Context, server *v1alpha1.DatabaseServer) (
 // recognize tells a bucket's mark and the one its name stands for: that which the region's status remembers, else the
 // first that is seen, which is put there where there is none.
 func (m *Measurer) recognize(ctx context.Context, region *v1alpha1.DataRegion, store *v1alpha1.BackupStore, c *objectstore.Client, mark string) (seen, pinned string, err error) {
-	key := evidence.EndpointKey{Region: region.Name, Where: plan.StoreUse(store.Name)}
+	key := evidence.EndpointKey{Region: region.Name, Where: plan.UseOf(region, store.Name)}
 	if pinned = m.Book.Endpoint(key).Value.Pinned; pinned == "" {
 		pinned = pinnedBucket(region, store.Name)
 	}
@@ -124,10 +124,11 @@ func pinnedBucket(region *v1alpha1.DataRegion, name string) string {
 
 // enterStore enters how a store was met. A certificate that does not verify is a finding; any other failure is none.
 func (m *Measurer) enterStore(region *v1alpha1.DataRegion, store *v1alpha1.BackupStore, met compliance.Endpoint, at time.Time, err error) {
+	key := evidence.EndpointKey{Region: region.Name, Where: plan.UseOf(region, store.Name)}
 	if fault, is := evidence.Faulty(err); is {
 		met, err = fault, nil
-		met.Pinned = m.Book.Endpoint(evidence.EndpointKey{Region: region.Name, Where: plan.StoreUse(store.Name)}).Value.Pinned
+		met.Pinned = m.Book.Endpoint(key).Value.Pinned
 	}
 	met.Declared = plan.StoreDigest(store)
-	m.Book.PutEndpoint(evidence.EndpointKey{Region: region.Name, Where: plan.StoreUse(store.Name)}, compliance.Sample[compliance.Endpoint]{Value: met, At: at, Err: err})
+	m.Book.PutEndpoint(key, compliance.Sample[compliance.Endpoint]{Value: met, At: at, Err: err})
 }

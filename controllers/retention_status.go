@@ -64,6 +64,15 @@ func categoryEvidence(c *compliance.Category) v1alpha1.CategoryEvidence {
 	if c.NextDue != nil {
 		entry.NextDue = timeOf(*c.NextDue)
 	}
+	if a := c.Archived; a != nil {
+		entry.Archived = &v1alpha1.ArchivedEvidence{Records: &a.Records, Failure: a.Failure}
+		if a.At != nil {
+			entry.Archived.LastRun = timeOf(*a.At)
+		}
+		if a.Until != nil {
+			entry.Archived.Until = timeOf(*a.Until)
+		}
+	}
 	return entry
 }
 

@@ -129,8 +129,8 @@ func (r *TenantReconciler) redeclared(region *v1alpha1.DataRegion, server string
 			return true
 		}
 	}
-	return slices.ContainsFunc(region.Spec.BackupStores, func(s v1alpha1.BackupStore) bool {
-		return unmet(plan.StoreUse(s.Name), plan.StoreDigest(&s))
+	return slices.ContainsFunc(plan.Stores(region), func(s v1alpha1.BackupStore) bool {
+		return unmet(plan.UseOf(region, s.Name), plan.StoreDigest(&s))
 	})
 }
 

@@ -5,6 +5,7 @@ package controllers
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -79,7 +80,7 @@ func (r *TenantReconciler) applyDatabase(ctx context.Context, s *scope, creds *r
 func tenantSpec(p *plan.Plan, creds *resources.Credentials) postgres.Tenant {
 	spec := postgres.Tenant{
 		DataID: p.DataID, Namespace: p.Tenant.Namespace, Name: p.Tenant.Name, UID: string(p.UID),
-		AppA: creds.Instance.Password, Retention: creds.Retention.Password, Backup: creds.Backup.Password,
+		AppA: creds.Instance.Password, Retention: creds.Retention.Password, Backup: creds.Backup.Password, Archive: creds.Archive.Password,
 		Tolerance: p.Database.Tolerance, EraseWithin: p.Backup.MaximumAge, ConnectionLimit: connectionsPerReplica * (int(p.Instance.Replicas) + 1),
 	}
 	if pause := p.Database.Suspension; pause != nil {
@@ -88,7 +89,7 @@ func tenantSpec(p *plan.Plan, creds *resources.Credentials) postgres.Tenant {
 	for _, rule := range p.Database.Rules {
 		if stored(rule.Category) {
 			spec.Rules = append(spec.Rules, postgres.Rule{
-				Category: rule.Category, StartEvent: rule.StartEvent, Period: rule.Period, Action: rule.Action,
+				Category: rule.Category, StartEvent: rule.StartEvent, Period: rule.Period, Action: rule.Action, ArchivePeriod: rule.ArchivePeriod,
 			})
 		}
 	}
@@ -101,7 +102,7 @@ func stored(category v1alpha1.Category) bool { return category != v1alpha1.Categ
 
 // credentials reads the tenant's own Secrets, and draws what is missing.
 func (r *TenantReconciler) credentials(ctx context.Context, p *plan.Plan) (*resources.Credentials, error) {
-	creds := &resources.Credentials{Stores: map[string]objectstore.Pair{}}
+	creds := &resources.Credentials{Stores: map[string]objectstore.Pair{}, Archives: map[string]objectstore.Pair{}}
 	app, err := r.secret(ctx, p.Tenant.Namespace, resources.InstanceName(p))
 	if err != nil {
 		return nil, err
@@ -125,16 +126,34 @@ func (r *TenantReconciler) credentials(ctx context.Context, p *plan.Plan) (*reso
 	creds.Instance = settings.Credentials{Username: roles.AppA, Password: passwordOf(app)}
 	creds.Retention = settings.Credentials{Username: roles.Retention, Password: passwordOf(retention)}
 	creds.Backup = settings.Credentials{Username: roles.Backup, Password: passwordOf(backup)}
-	for _, store := range p.Backup.Stores {
-		pair := objectstore.PairOf(p.DataID)
-		// What a Secret holds counts for the identity it must hold alone: an earlier release had one for everything.
+	addPairs(creds.Stores, p.Backup.Stores, objectstore.PairOf(p.DataID), backup, expiry)
+	return creds, r.archiveCredentials(ctx, p, creds, expiry)
+}
+
+// archiveCredentials are those of the hand-over; none where nothing is handed over.
+func (r *TenantReconciler) archiveCredentials(ctx context.Context, p *plan.Plan, creds *resources.Credentials, expiry map[string][]byte) error {
+	if p.Archive == nil {
+		return nil
+	}
+	archive, err := r.secret(ctx, p.Region.PlatformNamespace, resources.ArchiveName(p))
+	if err != nil {
+		return err
+	}
+	creds.Archive = settings.Credentials{Username: postgres.RolesOf(p.DataID).Archive, Password: passwordOf(archive)}
+	addPairs(creds.Archives, p.Archive.Stores, objectstore.ArchivePairOf(p.DataID), archive, expiry)
+	return nil
+}
+
+// addPairs reads the secrets of a pair at each store. What a Secret holds counts for the identity it must hold alone: an
+// earlier release had one for everything.
+func addPairs(pairs map[string]objectstore.Pair, stores []v1alpha1.BackupStore, pair objectstore.Pair, writer, keeper map[string][]byte) {
+	for _, store := range stores {
 		_, secretKey := settings.StoreKeys(store.Name)
-		if keysOf(backup, store.Name, pair.Writer) && keysOf(expiry, store.Name, pair.Keeper) {
-			pair.Writer.SecretAccessKey, pair.Keeper.SecretAccessKey = string(backup[secretKey]), string(expiry[secretKey])
-			creds.Stores[store.Name] = pair
+		if keysOf(writer, store.Name, pair.Writer) && keysOf(keeper, store.Name, pair.Keeper) {
+			pair.Writer.SecretAccessKey, pair.Keeper.SecretAccessKey = string(writer[secretKey]), string(keeper[secretKey])
+			pairs[store.Name] = pair
 		}
 	}
-	return creds, nil
 }
 
 // keysOf tells whether a Secret holds the keys of an identity at a store.
@@ -180,15 +199,21 @@ func passwordOf(data map[string][]byte) string {
 // ensureIdentities makes, at each store, the pair that reaches the tenant's prefix and nothing else. Keys enter the
 // Secrets only once the store has them; a pair whose accounts or policy a listing no longer shows is bound anew.
 func (r *TenantReconciler) ensureIdentities(ctx context.Context, s *scope, creds *resources.Credentials) error {
+	return errors.Join(
+		r.ensurePairs(ctx, s, s.plan.Backup.Stores, objectstore.PairOf(s.plan.DataID), creds.Stores),
+		r.ensurePairs(ctx, s, s.plan.Archives(), objectstore.ArchivePairOf(s.plan.DataID), creds.Archives))
+}
+
+func (r *TenantReconciler) ensurePairs(ctx context.Context, s *scope, stores []v1alpha1.BackupStore, names objectstore.Pair, pairs map[string]objectstore.Pair) error {
 	var failed error
-	for i := range s.plan.Backup.Stores {
-		store := &s.plan.Backup.Stores[i]
-		pair, made := creds.Stores[store.Name]
+	for i := range stores {
+		store := &stores[i]
+		pair, made := pairs[store.Name]
 		if made && !r.lostIdentity(s.plan, store.Name) {
 			continue
 		}
 		if !made {
-			pair = objectstore.PairOf(s.plan.DataID)
+			pair = names
 			pair.Writer.SecretAccessKey, pair.Keeper.SecretAccessKey = rand.Text()+rand.Text(), rand.Text()+rand.Text()
 		}
 		_, identities, err := r.Stores.Client(ctx, s.plan.Region.Name, store)
@@ -203,7 +228,7 @@ func (r *TenantReconciler) ensureIdentities(ctx context.Context, s *scope, creds
 		if made {
 			s.done = append(s.done, "bound the identities at store "+store.Name+" anew")
 		}
-		creds.Stores[store.Name] = pair
+		pairs[store.Name] = pair
 	}
 	return failed
 }

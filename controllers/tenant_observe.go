@@ -69,6 +69,9 @@ func (r *TenantReconciler) endpoints(p *plan.Plan) map[string]compliance.Sample[
 	for i := range p.Backup.Stores {
 		add(plan.StoreUse(p.Backup.Stores[i].Name), plan.StoreDigest(&p.Backup.Stores[i]))
 	}
+	for _, store := range p.Archives() {
+		add(plan.ArchiveUse(store.Name), plan.StoreDigest(&store))
+	}
 	return met
 }
 
@@ -88,7 +91,7 @@ func (r *TenantReconciler) placements(ctx context.Context, p *plan.Plan, s *scop
 			s.available = deployment.Status.AvailableReplicas
 		}
 	}
-	for _, name := range []string{resources.RetentionName(p), resources.BackupName(p), resources.ExpiryName(p)} {
+	for _, name := range []string{resources.RetentionName(p), resources.ArchiveName(p), resources.BackupName(p), resources.ExpiryName(p)} {
 		cron := &batchv1.CronJob{}
 		err := r.Get(ctx, client.ObjectKey{Namespace: p.Region.PlatformNamespace, Name: name}, cron)
 		if client.IgnoreNotFound(err) != nil {

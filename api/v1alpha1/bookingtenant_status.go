@@ -271,6 +271,27 @@ type CategoryEvidence struct {
 	// Held is the number of holds on records: restrictions (Art. 18 GDPR) and abuse cases.
 	// +optional
 	Held *int64 `json:"held,omitempty"`
+	// Archived is what was handed over; absent where no rule hands over.
+	// +optional
+	Archived *ArchivedEvidence `json:"archived,omitempty"`
+}
+
+// ArchivedEvidence is what the receipts say of a category that is handed over. Each receipt was taken once every archive
+// had shown the record, its SHA-256, its lock and the lock's end.
+type ArchivedEvidence struct {
+	// Records the archives hold.
+	// +optional
+	Records *int64 `json:"records,omitempty"`
+	// LastRun is when the last record was handed over.
+	// +optional
+	LastRun *metav1.Time `json:"lastRun,omitempty"`
+	// Until is when the last of them may go.
+	// +optional
+	Until *metav1.Time `json:"until,omitempty"`
+	// Failure of the last record that was not handed over: the archive's name and the class of the error.
+	// +optional
+	// +kubebuilder:validation:MaxLength=82
+	Failure string `json:"failure,omitempty"`
 }
 
 // BackupStatus is what lies at the stores.

@@ -83,6 +83,8 @@ const (
 	ReasonOtherCopiesTooLong = "OtherCopiesTooLong"
 	// ReasonNotEnoughStores means the region has fewer stores than the tenant asks copies.
 	ReasonNotEnoughStores = "NotEnoughStores"
+	// ReasonNoArchive means a rule of the policy hands over, and the region declares no archive to hand over to.
+	ReasonNoArchive = "NoArchive"
 	// ReasonInvalidSchedule means a cron schedule or its time zone cannot be read, or never fires.
 	ReasonInvalidSchedule = "InvalidSchedule"
 	// ReasonInvalidPeriod means a period cannot be read or contradicts another one.

@@ -116,7 +116,7 @@ const (
 	IdentityProviderVersityGateway IdentityProvider = "VersityGateway"
 )
 
-// BackupStore is an S3 object store reached over HTTPS.
+// BackupStore is an S3 object store reached over HTTPS, for backups or as an archive.
 type BackupStore struct {
 	// Name of the store within the region.
 	// +kubebuilder:validation:MaxLength=40
@@ -126,7 +126,7 @@ type BackupStore struct {
 	// +kubebuilder:validation:MaxLength=253
 	// +kubebuilder:validation:XValidation:rule="isURL(self) && self.startsWith('https://')",message="give the store's endpoint as an https:// URL: backups travel over encrypted connections only"
 	Endpoint string `json:"endpoint"`
-	// Bucket that holds the backups; versioning must be enabled.
+	// Bucket that holds the backups, or is the archive; versioning must be enabled, and for an archive object lock too.
 	// +kubebuilder:validation:MinLength=3
 	// +kubebuilder:validation:MaxLength=63
 	Bucket string `json:"bucket"`

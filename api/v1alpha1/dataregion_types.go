@@ -7,6 +7,7 @@ import metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 // DataRegionSpec declares a place where personal data may live and everything that touches the data there.
 //
 // +kubebuilder:validation:XValidation:rule="self.platformNamespace == oldSelf.platformNamespace",message="the platform namespace of a region cannot change, since the purge and backup jobs of its tenants live there; create another region and move the tenants by export and import"
+// +kubebuilder:validation:XValidation:rule="!has(self.archives) || self.archives.all(a, has(a.objectLock) && !self.backupStores.exists(b, b.name == a.name || b.endpoint == a.endpoint && b.bucket == a.bucket))",message="an archive is written once: set objectLock to Required, and give it a name and a bucket of its own, since expiry deletes what lies in a bucket of backups"
 type DataRegionSpec struct {
 	// Country the region lies in.
 	Country CountryCode `json:"country"`
@@ -42,6 +43,13 @@ type DataRegionSpec struct {
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=8
 	BackupStores []BackupStore `json:"backupStores"`
+	// Archives are write-once S3 object stores for documents under a statutory period: what a rule with the action
+	// Archive hands over goes to every one of them, locked in mode COMPLIANCE until its own date (T8).
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=4
+	Archives []BackupStore `json:"archives,omitempty"`
 	// MailRelay carries confirmations to citizens. Without one, no mail is sent and links are shown on the page only.
 	// +optional
 	MailRelay *MailRelay `json:"mailRelay,omitempty"`

@@ -66,8 +66,8 @@ const (
 	ActionAnonymize Action = "Anonymize"
 	// ActionStrip removes the personal fields of a record and keeps the rest.
 	ActionStrip Action = "Strip"
-	// ActionArchive hands the record over to a statutory archive and deletes it then. It is refused until there is an
-	// archive to hand over to: a record that was never handed over would be lost, or kept for ever.
+	// ActionArchive hands the record over to the region's archives, encrypted and locked until a date of its own, and
+	// deletes it once each of them has shown it (T8).
 	ActionArchive Action = "Archive"
 )
 
@@ -78,7 +78,9 @@ const (
 // +kubebuilder:validation:XValidation:rule="self.category != 'MailOutbox' || self.startEvent == 'Sent'",message="mail starts when it was sent or has failed: set startEvent to Sent"
 // +kubebuilder:validation:XValidation:rule="self.category != 'TenantData' || self.startEvent == 'ContractEnd'",message="what a tenant leaves behind starts when its contract ends: set startEvent to ContractEnd"
 // +kubebuilder:validation:XValidation:rule="self.action != 'Anonymize' || self.category in ['Appointment','SessionAddress']",message="only appointments (to counts) and session addresses are anonymised: use Delete, or Strip for access logs"
-// +kubebuilder:validation:XValidation:rule="self.action != 'Archive'",message="no archive can be declared yet, so nothing can be handed over: have the office archive what the law asks for within the period, and use Delete"
+// +kubebuilder:validation:XValidation:rule="self.action != 'Archive' || self.category in ['Message','Attachment','Consent']",message="only documents are handed over to an archive, which are Message, Attachment and Consent: use Delete, or Anonymize for appointments"
+// +kubebuilder:validation:XValidation:rule="(self.action == 'Archive') == has(self.archive)",message="say in archive how long the archive keeps what it is handed and what law asks for it, and do so for the action Archive alone"
+// +kubebuilder:validation:XValidation:rule="!has(self.archive) || int(self.archive.period.substring(0, self.archive.period.size() - 1)) * (self.archive.period.endsWith('d') ? 1440 : self.archive.period.endsWith('h') ? 60 : 1) > int(self.period.substring(0, self.period.size() - 1)) * (self.period.endsWith('d') ? 1440 : self.period.endsWith('h') ? 60 : 1)",message="archive.period counts from the same start event as period: make it longer than that, or use Delete, since nothing would be left to archive"
 // +kubebuilder:validation:XValidation:rule="self.category != 'AbuseCase' || self.startEvent == 'CaseOpened'",message="an abuse case starts when it is opened: set startEvent to CaseOpened"
 // +kubebuilder:validation:XValidation:rule="self.category != 'SignatureBiometrics' || self.startEvent == 'Signing'",message="signature data starts at the signing: set startEvent to Signing"
 // +kubebuilder:validation:XValidation:rule="self.category != 'Consent' || self.startEvent == 'Withdrawal'",message="a consent starts when it is withdrawn or its purpose has ended: set startEvent to Withdrawal"
@@ -93,6 +95,9 @@ type RetentionRule struct {
 	Period Period `json:"period"`
 	// Action at the end of the period.
 	Action Action `json:"action"`
+	// Archive says how long the archive keeps what it is handed; for the action Archive alone.
+	// +optional
+	Archive *ArchiveRule `json:"archive,omitempty"`
 	// DeletionClass of DIN 66398, such as "KS-30": period and start in the authority's own scheme.
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=40
@@ -107,6 +112,17 @@ type RetentionRule struct {
 	Responsible string `json:"responsible"`
 	// ApprovedOn is the day the rule was approved.
 	ApprovedOn Date `json:"approvedOn"`
+}
+
+// ArchiveRule is what the law asks of an archive (T8).
+type ArchiveRule struct {
+	// Period from the rule's start event until the archive's lock on the record ends. What is in an archive already
+	// keeps the end it was locked with.
+	Period Period `json:"period"`
+	// LegalBasis of the period, as the privacy notice cites it, such as "§ 147 Abs. 3 AO".
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=300
+	LegalBasis string `json:"legalBasis"`
 }
 
 // RetentionPolicySpec is a deletion concept after DIN 66398 and ISO/IEC 27555 that many tenants share.

@@ -14,6 +14,7 @@ import (
 var operands = []func() *cobra.Command{
 	newServe,
 	newRetain,
+	newArchive,
 	newHold,
 	newBackup,
 	newExpire,

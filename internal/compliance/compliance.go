@@ -126,6 +126,19 @@ type Category struct {
 	// LastRun is when the last purge finished, NextDue the earliest moment a record can fall due, Since when the rule
 	// came into force; SuspendedUntil is set while deletion is paused. All of them may be nil.
 	LastRun, NextDue, Since, SuspendedUntil *time.Time
+	// Archived is nil where no rule hands over.
+	Archived *Archived
+}
+
+// Archived is what became of a category whose rule hands over.
+type Archived struct {
+	// Period the database has the archives keep records for; zero means that the rule is gone.
+	Period time.Duration
+	// Records the archives hold, by their receipts; At is when the last came there, Until when the last may go.
+	Records   int64
+	At, Until *time.Time
+	// Failure of the last record that was not handed over: the archive's name and a class; empty when none failed.
+	Failure string
 }
 
 // Store is the listing of the tenant's prefix at one store.

@@ -48,11 +48,14 @@ type EndpointUse struct {
 	Server bool
 }
 
-// Endpoints of a plan: its database server and its stores.
+// Endpoints of a plan: its database server, its stores and its archives.
 func Endpoints(p *plan.Plan) []EndpointUse {
 	uses := []EndpointUse{{plan.ServerUse(p.Database.Server.Name), true}}
 	for i := range p.Backup.Stores {
 		uses = append(uses, EndpointUse{Where: plan.StoreUse(p.Backup.Stores[i].Name)})
+	}
+	for _, store := range p.Archives() {
+		uses = append(uses, EndpointUse{Where: plan.ArchiveUse(store.Name)})
 	}
 	return uses
 }

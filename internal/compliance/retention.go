@@ -37,7 +37,7 @@ func retention(p *plan.Plan, e *Evidence, clock Clock) Finding {
 	for _, c := range e.Retention.Value.Categories {
 		stored += c.Rows
 		if c.Overdue > 0 {
-			f.fail(v1alpha1.ReasonOverdue, "%s: %d overdue", c.Category, c.Overdue)
+			f.fail(v1alpha1.ReasonOverdue, "%s: %d overdue%s", c.Category, c.Overdue, waiting(&c))
 		}
 		if c.SuspendedUntil != nil && p.Database.Suspension == nil && c.SuspendedUntil.After(clock.Now) {
 			f.fail(v1alpha1.ReasonRuleNotApplied, "%s: the database suspends deletion, the policy does not", c.Category)
@@ -49,6 +49,9 @@ func retention(p *plan.Plan, e *Evidence, clock Clock) Finding {
 		case rule != nil && (c.Period != rule.Period || c.Action != rule.Action):
 			f.fail(v1alpha1.ReasonRuleNotApplied, "%s: the database enforces %s, the policy says %s",
 				c.Category, promise(c.Action, c.Period), promise(rule.Action, rule.Period))
+		case rule != nil && rule.ArchivePeriod > 0 && c.Archived != nil && c.Archived.Period != rule.ArchivePeriod:
+			f.fail(v1alpha1.ReasonRuleNotApplied, "%s: the database has it archived for %s, the policy says %s",
+				c.Category, v1alpha1.FormatPeriod(c.Archived.Period), v1alpha1.FormatPeriod(rule.ArchivePeriod))
 		}
 	}
 	if len(e.Retention.Value.Categories) == 0 {
@@ -68,6 +71,17 @@ func retention(p *plan.Plan, e *Evidence, clock Clock) Finding {
 		f.Message = fmt.Sprintf("0 of %d records are overdue in %d categories", stored, len(e.Retention.Value.Categories)) + declared(p)
 	}
 	return f
+}
+
+// waiting says why records that must be handed over are still there: what no archive has shown is never deleted (T8).
+func waiting(c *Category) string {
+	switch {
+	case c.Action != v1alpha1.ActionArchive:
+		return ""
+	case c.Archived != nil && c.Archived.Failure != "":
+		return ", since an archive did not take them: " + c.Archived.Failure
+	}
+	return ", which wait to be handed over"
 }
 
 // declared names what nobody can observe from the cluster, and as what it is known.

@@ -29,7 +29,7 @@ func Print(w io.Writer, policy *v1alpha1.RetentionPolicy, language string) error
 	for _, rule := range spec.Rules {
 		say("| %s |", strings.Join([]string{
 			words.of(string(rule.Category)), cell(rule.DeletionClass), words.of(string(rule.StartEvent)), words.period(rule.Period),
-			words.of(string(rule.Action)), cell(rule.Justification), cell(rule.Responsible), cell(string(rule.ApprovedOn)),
+			words.action(&rule), cell(rule.Justification), cell(rule.Responsible), cell(string(rule.ApprovedOn)),
 		}, " | "))
 	}
 	say("\n## %s\n", words.copies)

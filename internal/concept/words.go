@@ -3,6 +3,7 @@
 package concept
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/termintreu/termintreu/api/v1alpha1"
@@ -11,6 +12,8 @@ import (
 // language is everything a concept says that its authors did not write.
 type language struct {
 	title, regime, basis, revision, rules, copies, backup, enforcement, purge, rewrite, paused, history, signature, lines string
+	// archived takes how long and by what law.
+	archived string
 
 	columns []string
 	names   map[string]string
@@ -23,6 +26,14 @@ func (l *language) of(name string) string {
 		return said
 	}
 	return name
+}
+
+// action is what becomes of a record, and where the archive's part is said: how long it keeps it and why.
+func (l *language) action(rule *v1alpha1.RetentionRule) string {
+	if rule.Archive == nil {
+		return l.of(string(rule.Action))
+	}
+	return fmt.Sprintf(l.archived, l.period(rule.Archive.Period), cell(rule.Archive.LegalBasis))
 }
 
 func (l *language) period(p v1alpha1.Period) string {
@@ -45,7 +56,8 @@ var languages = map[string]*language{
 		copies:      "Sicherungen",
 		backup:      "Jede Sicherung wird %s nach dem Beginn ihres Abzugs an jedem Ort und in jeder Version gelöscht (Löschklasse %s). Begründung: %s",
 		enforcement: "Umsetzung", purge: "Gelöscht wird nach dem Zeitplan `%s` (%s). Was %s nach Ablauf der Frist noch da ist, gilt als überfällig. Eine verlängerte Frist gilt nie für bereits Erhobenes.",
-		rewrite: "Der Speicher wird alle %s neu geschrieben.", paused: "Das Löschen ist ausgesetzt bis %s: %s",
+		archived: "Dem Archiv übergeben, dann löschen; das Archiv behält es bis %s nach dem Startzeitpunkt (%s)",
+		rewrite:  "Der Speicher wird alle %s neu geschrieben.", paused: "Das Löschen ist ausgesetzt bis %s: %s",
 		history: "Geänderte Fristen", signature: "Freigabe", lines: "Datenschutzbeauftragte Person: ____________________  Datum: ____________",
 		units: map[byte]string{'m': "Minuten", 'h': "Stunden", 'd': "Tage"},
 		names: map[string]string{
@@ -66,7 +78,8 @@ var languages = map[string]*language{
 		copies:      "Backups",
 		backup:      "Every backup is deleted %s after the start of its snapshot, every version at every store (deletion class %s). Justification: %s",
 		enforcement: "Enforcement", purge: "Records are purged on the schedule `%s` (%s). What is still there %s after its period counts as overdue. A longer period never applies to what was collected before.",
-		rewrite: "The storage is written anew every %s.", paused: "Deletion is suspended until %s: %s",
+		archived: "hand over to the archive, then delete; the archive keeps it until %s after the start (%s)",
+		rewrite:  "The storage is written anew every %s.", paused: "Deletion is suspended until %s: %s",
 		history: "Changed periods", signature: "Approval", lines: "Data protection officer: ____________________  Date: ____________",
 		units: map[byte]string{'m': "minutes", 'h': "hours", 'd': "days"},
 		names: map[string]string{

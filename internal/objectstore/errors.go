@@ -32,6 +32,8 @@ const (
 	ClassNotFound Class = "NotFound"
 	// ClassCorrupt means what was read back differs from what was written.
 	ClassCorrupt Class = "Corrupt"
+	// ClassLockIgnored means the store took a lock and shows another one, or none.
+	ClassLockIgnored Class = "LockIgnored"
 	// ClassStoreFailed means the store answered with another error.
 	ClassStoreFailed Class = "StoreFailed"
 	// ClassInternal means the request was never made.
@@ -64,6 +66,11 @@ func ClassOf(err error) Class {
 // Corrupt is the error of a copy that differs from what was written.
 func Corrupt(store, key string) error {
 	return &Error{Store: store, Class: ClassCorrupt, action: "reading back " + key, cause: errors.New("it differs from what was written")}
+}
+
+// LockIgnored is the error of a copy whose lock is not the one that was asked for.
+func LockIgnored(store, key string) error {
+	return &Error{Store: store, Class: ClassLockIgnored, action: "reading back the lock of " + key, cause: errors.New("the store shows another lock than was asked for, or none")}
 }
 
 func (c *Client) wrap(action string, err error) error {

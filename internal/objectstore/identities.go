@@ -29,6 +29,12 @@ func PairOf(dataID string) Pair {
 	return Pair{Writer: Keys{AccessKeyID: dataID + "-writer"}, Keeper: Keys{AccessKeyID: dataID}}
 }
 
+// ArchivePairOf names the identities of a tenant at an archive: others than PairOf gives, since an archive may be another
+// bucket of a gateway that has backups too, and a gateway has one account of a name.
+func ArchivePairOf(dataID string) Pair {
+	return Pair{Writer: Keys{AccessKeyID: dataID + "-archivist"}, Keeper: Keys{AccessKeyID: dataID + "-archive"}}
+}
+
 // Identities makes and removes identities that reach one tenant's prefix only. It is safe for concurrent use
 // within one process; only one process, the operator's leader, may make identities at a bucket.
 //

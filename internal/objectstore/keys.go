@@ -40,6 +40,27 @@ const JournalFolder = "journal/"
 // and any restore of one that is under way, is over by then.
 const JournalExtra = 30 * 24 * time.Hour
 
+// ArchiveFolder lies under a tenant's prefix at an archive and holds what was handed over.
+const ArchiveFolder = "archive/"
+
+const archiveEnd = ".json.age"
+
+// ArchiveKey names a record at an archive: by the moment its lock ends and an opaque name, which tell nothing of it.
+func ArchiveKey(prefix string, until time.Time, object string) string {
+	return prefix + ArchiveFolder + until.UTC().Format(KeyTime) + "-" + object + archiveEnd
+}
+
+// ParseArchiveKey gives when what a key names may go; ok is false for keys that are none of an archive's.
+func ParseArchiveKey(key string) (until time.Time, ok bool) {
+	_, name, _ := strings.Cut(key, "/")
+	name, folder := strings.CutPrefix(name, ArchiveFolder)
+	if !folder || !strings.HasSuffix(name, archiveEnd) || len(name) <= len(KeyTime) || name[len(KeyTime)] != '-' {
+		return time.Time{}, false
+	}
+	until, err := time.Parse(KeyTime, name[:len(KeyTime)])
+	return until, err == nil
+}
+
 // KeyTime is the layout of snapshot starts in keys, in UTC.
 const KeyTime = "20060102T150405Z"
 

@@ -67,6 +67,7 @@ var checks = []check{
 	checkProcessors,
 	checkPeriods,
 	checkOtherCopies,
+	checkArchives,
 	checkBackup,
 	checkSchedules,
 	checkCatalogue,
@@ -124,6 +125,7 @@ func Build(in Input) (*Plan, error) {
 	if every := policy.Spec.Enforcement.RewriteStorageEvery; every != nil {
 		p.Purge.Settings.RewriteEvery = *every
 	}
+	p.Archive = buildArchive(&in, p)
 	p.Instance = buildInstance(&in, p)
 	buildStaff(&in, p)
 	p.Processors = buildProcessors(region, p)
@@ -144,6 +146,9 @@ func buildProcessors(region *v1alpha1.DataRegion, p *Plan) []ProcessorUse {
 	for i := range p.Backup.Stores {
 		uses = append(uses, ProcessorUse{StoreUse(p.Backup.Stores[i].Name), p.Backup.Stores[i].Processor})
 	}
+	for _, store := range p.Archives() {
+		uses = append(uses, ProcessorUse{ArchiveUse(store.Name), store.Processor})
+	}
 	if relay := region.Spec.MailRelay; relay != nil {
 		uses = append(uses, ProcessorUse{"mail relay", relay.Processor})
 	}
@@ -162,6 +167,9 @@ func stamp(p *Plan) {
 	p.Instance.Settings.PlanHash = hash
 	p.Purge.Settings.PlanHash = hash
 	p.Backup.Settings.PlanHash = hash
+	if p.Archive != nil {
+		p.Archive.Settings.PlanHash = hash
+	}
 }
 
 // duration of a period the checks have read already.
@@ -197,7 +205,11 @@ func rulesOf(policy *v1alpha1.RetentionPolicy) ([]Rule, error) {
 		if err != nil {
 			return nil, &Refusal{v1alpha1.ReasonInvalidPeriod, fmt.Sprintf("RetentionPolicy %s, rule %s: %v", policy.Name, r.Category, err)}
 		}
-		rules = append(rules, Rule{r.Category, r.StartEvent, period, r.Action})
+		rule := Rule{Category: r.Category, StartEvent: r.StartEvent, Period: period, Action: r.Action}
+		if r.Archive != nil {
+			rule.ArchivePeriod = duration(r.Archive.Period)
+		}
+		rules = append(rules, rule)
 	}
 	return rules, nil
 }
@@ -223,11 +235,8 @@ func buildBackup(in *Input, p *Plan) Backup {
 	for _, recipient := range spec.Recipients {
 		document.Recipients = append(document.Recipients, string(recipient))
 	}
-	for _, store := range stores {
-		document.Stores = append(document.Stores, settings.Store{
-			Name: store.Name, Endpoint: store.Endpoint, Bucket: store.Bucket, SigningRegion: store.SigningRegion,
-			CABundle: store.CABundle, Prefix: p.DataID + "/",
-		})
+	for i := range stores {
+		document.Stores = append(document.Stores, storeSettings(&stores[i], p))
 	}
 	return Backup{
 		Schedule: string(spec.Schedule), TimeZone: spec.TimeZone, Stores: stores, Since: in.Tenant.CreationTimestamp.UTC(),
@@ -316,6 +325,9 @@ func buildNotice(in *Input, p *Plan) settings.Notice {
 	for _, store := range p.Backup.Stores {
 		add(settings.FunctionBackup, store.Processor)
 	}
+	for _, store := range p.Archives() {
+		add(settings.FunctionArchive, store.Processor)
+	}
 	if in.Region.Spec.MailRelay != nil {
 		add(settings.FunctionMail, in.Region.Spec.MailRelay.Processor)
 	}
@@ -323,7 +335,11 @@ func buildNotice(in *Input, p *Plan) settings.Notice {
 		add(settings.FunctionIngress, in.Region.Spec.Ingress.Processor)
 	}
 	for _, r := range in.Policy.Spec.Rules {
-		notice.Rules = append(notice.Rules, settings.Rule{Category: r.Category, StartEvent: r.StartEvent, Period: r.Period, Action: r.Action})
+		rule := settings.Rule{Category: r.Category, StartEvent: r.StartEvent, Period: r.Period, Action: r.Action}
+		if r.Archive != nil {
+			rule.ArchivePeriod, rule.ArchiveBasis = r.Archive.Period, r.Archive.LegalBasis
+		}
+		notice.Rules = append(notice.Rules, rule)
 	}
 	return notice
 }

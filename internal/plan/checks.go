@@ -320,5 +320,8 @@ func CheckPolicy(policy *v1alpha1.RetentionPolicy) *Refusal {
 	if refusal := checkHanging(policy); refusal != nil {
 		return refusal
 	}
+	if refusal := checkArchiveRules(policy); refusal != nil {
+		return refusal
+	}
 	return checkSchedule("spec.enforcement.schedule", string(policy.Spec.Enforcement.Schedule), policy.Spec.Enforcement.TimeZone, time.Now())
 }

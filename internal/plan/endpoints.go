@@ -2,13 +2,33 @@
 
 package plan
 
-import "github.com/termintreu/termintreu/api/v1alpha1"
+import (
+	"slices"
+
+	"github.com/termintreu/termintreu/api/v1alpha1"
+)
 
 // ServerUse and StoreUse name a database server and a store wherever it is told of them.
 func ServerUse(name string) string { return "database server " + name }
 
 // StoreUse names a store as ServerUse names a server.
 func StoreUse(name string) string { return "backup store " + name }
+
+// ArchiveUse names an archive as StoreUse names a store.
+func ArchiveUse(name string) string { return "archive " + name }
+
+// Stores of a region, its archives last: all that is listed, met and recognised alike.
+func Stores(region *v1alpha1.DataRegion) []v1alpha1.BackupStore {
+	return slices.Concat(region.Spec.BackupStores, region.Spec.Archives)
+}
+
+// UseOf names a store of a region by what it is used for.
+func UseOf(region *v1alpha1.DataRegion, store string) string {
+	if slices.ContainsFunc(region.Spec.Archives, func(a v1alpha1.BackupStore) bool { return a.Name == store }) {
+		return ArchiveUse(store)
+	}
+	return StoreUse(store)
+}
 
 // ServerDigest tells one declaration of how to reach a server from another.
 func ServerDigest(s *v1alpha1.DatabaseServer) string {

@@ -42,6 +42,8 @@ type Plan struct {
 	Instance   Instance
 	Purge      Purge
 	Backup     Backup
+	// Archive is nil where no rule hands over.
+	Archive *Archive `json:",omitempty"`
 }
 
 // Region is what the plan needs to know of the DataRegion.
@@ -86,6 +88,8 @@ type Rule struct {
 	StartEvent v1alpha1.StartEvent
 	Period     time.Duration
 	Action     v1alpha1.Action
+	// ArchivePeriod is zero but for ActionArchive.
+	ArchivePeriod time.Duration `json:",omitempty"`
 }
 
 // Instance is the booking deployment in the tenant's namespace.
@@ -162,6 +166,21 @@ type Backup struct {
 	// RestoreTestEvery is how often a restore is tried.
 	RestoreTestEvery time.Duration
 	Settings         settings.Backup
+}
+
+// Archive is the CronJob in the platform namespace that hands over; it runs when the purge does.
+type Archive struct {
+	// Stores that must each show a record before it is deleted.
+	Stores   []v1alpha1.BackupStore
+	Settings settings.Archive
+}
+
+// Archives of the plan; none where nothing is handed over.
+func (p *Plan) Archives() []v1alpha1.BackupStore {
+	if p.Archive == nil {
+		return nil
+	}
+	return p.Archive.Stores
 }
 
 // DataID makes the opaque name of a tenant's data from its UID: a letter and fifteen of [a-z2-7], safe as a

@@ -86,6 +86,14 @@ func demands(in *Input) []demand {
 		s := &region.BackupStores[i]
 		list = append(list, demand{StoreUse(s.Name), &s.Processor, all, whole})
 	}
+	for i := range region.Archives {
+		// An archive no rule hands over to keeps nothing, whatever its processor may.
+		if rule := longestArchive(policy); rule != nil {
+			a := &region.Archives[i]
+			list = append(list, demand{ArchiveUse(a.Name), &a.Processor,
+				"RetentionPolicy " + policy.Name + " has " + string(rule.Category) + " archived for " + string(rule.Archive.Period), duration(rule.Archive.Period)})
+		}
+	}
 	if relay, rule := region.MailRelay, ruleOf(policy, v1alpha1.CategoryMailOutbox); relay != nil && rule != nil {
 		list = append(list, demand{"mail relay", &relay.Processor, "RetentionPolicy " + policy.Name + " lets mail wait " + string(rule.Period), duration(rule.Period)})
 	}
@@ -93,6 +101,17 @@ func demands(in *Input) []demand {
 		list = append(list, demand{"ingress", &ingress.Processor, "the ingress of DataRegion " + in.Region.Name + " keeps access logs for " + string(ingress.LogPeriod), duration(ingress.LogPeriod)})
 	}
 	return list
+}
+
+// longestArchive gives the rule whose records stay in an archive the longest; nil when none hands over.
+func longestArchive(policy *v1alpha1.RetentionPolicy) (longest *v1alpha1.RetentionRule) {
+	for i := range policy.Spec.Rules {
+		rule := &policy.Spec.Rules[i]
+		if rule.Archive != nil && (longest == nil || duration(rule.Archive.Period) > duration(longest.Archive.Period)) {
+			longest = rule
+		}
+	}
+	return longest
 }
 
 func ruleOf(policy *v1alpha1.RetentionPolicy, category v1alpha1.Category) *v1alpha1.RetentionRule {

@@ -98,6 +98,28 @@ type CategoryAudit struct {
 	Since *time.Time
 	// SuspendedUntil is set while the purge is paused.
 	SuspendedUntil *time.Time
+	// Archived is nil where no rule hands over.
+	Archived *ArchivedAudit
+}
+
+// ArchivedAudit is what became of a category whose rule hands over.
+type ArchivedAudit struct {
+	// Period the archives keep records for.
+	Period time.Duration
+	// Records the archives hold, by their receipts; At is when the last came there, Until when the last may go.
+	Records   int64
+	At, Until *time.Time
+	// Failure of the last record that was not handed over: the archive's name and a class.
+	Failure string
+}
+
+type archivedDocument struct {
+	Category v1alpha1.Category `json:"category"`
+	Keeps    float64           `json:"keeps"`
+	Records  int64             `json:"records"`
+	At       *time.Time        `json:"at"`
+	Until    *time.Time        `json:"until"`
+	Failure  string            `json:"failure"`
 }
 
 type auditDocument struct {
@@ -118,6 +140,7 @@ type auditDocument struct {
 		Erasures      *ErasureAudit      `json:"erasures"`
 		RestoreTest   *RestoreTest       `json:"restore_test"`
 		Scratch       bool               `json:"scratch"`
+		Archived      []archivedDocument `json:"archived"`
 	} `json:"tenants"`
 }
 
@@ -163,6 +186,7 @@ func (a *Admin) Audit(ctx context.Context) (*Audit, error) {
 			tenant.Unmapped, tenant.Runs = t.Unmapped, t.Runs
 			tenant.Erasures, tenant.RestoreTest, tenant.ScratchLeft = t.Erasures, t.RestoreTest, t.Scratch
 			tenant.measure(t.Categories)
+			tenant.addArchived(t.Archived)
 		}
 		audit.Tenants = append(audit.Tenants, tenant)
 	}
@@ -212,6 +236,18 @@ func Slow(err error) bool {
 	var fault *pgconn.PgError
 	canceled := errors.As(err, &fault) && fault.Code == "57014"
 	return canceled || pgconn.Timeout(err) || errors.Is(err, context.DeadlineExceeded)
+}
+
+func (t *TenantAudit) addArchived(archived []archivedDocument) {
+	for _, a := range archived {
+		for i := range t.Categories {
+			if t.Categories[i].Category == a.Category {
+				t.Categories[i].Archived = &ArchivedAudit{
+					Period: time.Duration(a.Keeps * float64(time.Second)), Records: a.Records, At: a.At, Until: a.Until, Failure: a.Failure,
+				}
+			}
+		}
+	}
 }
 
 func (t *TenantAudit) measure(categories []categoryDocument) {

@@ -37,7 +37,7 @@ type setting struct{ Name, Value string }
 
 type rule struct {
 	Category, StartEvent, Action string
-	Seconds                      int64
+	Seconds, ArchiveSeconds      int64
 }
 
 // layout is a tenant as the templates see it: everything in it is quoted.
@@ -45,11 +45,13 @@ type layout struct {
 	ID, Namespace, Name, UID string
 	Schema, Operator, Group  string
 	Owner, Retention, Backup role
-	Logins                   []role
-	Apps                     string
-	Rules                    []rule
-	ToleranceSeconds         int64
-	SuspendedUntil           string
+	// Archive has no name where nothing is handed over and nothing ever was.
+	Archive          role
+	Logins           []role
+	Apps             string
+	Rules            []rule
+	ToleranceSeconds int64
+	SuspendedUntil   string
 	// Fresh tells that the schema is new, so that no rule of before is there to be ended.
 	Fresh bool
 	// Membership says, where the server knows the words, that the operator may act as the owner.
@@ -223,13 +225,37 @@ func (s *session) find(ctx context.Context, dataID string) (*found, error) {
 	return state, nil
 }
 
-// layout quotes everything and turns passwords into verifiers.
-func (a *Admin) layout(tenant *Tenant, state *found) (*layout, error) {
-	names := RolesOf(tenant.DataID)
-	limit := tenant.ConnectionLimit
+// login is a role that can have sessions, in plain words.
+type login struct {
+	name, password string
+	limit          int
+	settings       []setting
+}
+
+// loginsOf are the roles with sessions, in the order the templates know them; the archive's comes last, if at all.
+func loginsOf(tenant *Tenant, state *found) []login {
+	names, limit := RolesOf(tenant.DataID), tenant.ConnectionLimit
 	if limit == 0 {
 		limit = defaultConnectionLimit
 	}
+	app := []setting{{"statement_timeout", "10s"}, {"lock_timeout", "5s"}, {"idle_in_transaction_session_timeout", "30s"}}
+	purge := []setting{{"statement_timeout", "60s"}, {"lock_timeout", "5s"}, {"idle_in_transaction_session_timeout", "30s"}}
+	// pg_dump sets its own timeouts and takes as long as it takes.
+	dump := []setting{{"lock_timeout", "30s"}}
+	logins := []login{
+		{names.AppA, tenant.AppA, limit, app}, {names.AppB, tenant.AppB, limit, app},
+		{names.Retention, tenant.Retention, 4, purge}, {names.Backup, tenant.Backup, 6, dump},
+	}
+	if tenant.Archive != "" || state.roles[names.Archive] {
+		// Between its statements lie the answers of object stores, but never inside a transaction.
+		logins = append(logins, login{names.Archive, tenant.Archive, 2, purge})
+	}
+	return logins
+}
+
+// layout quotes everything and turns passwords into verifiers.
+func (a *Admin) layout(tenant *Tenant, state *found) (*layout, error) {
+	names := RolesOf(tenant.DataID)
 	plan := &layout{
 		ID: literal(tenant.DataID), Namespace: literal(tenant.Namespace), Name: literal(tenant.Name), UID: literal(tenant.UID),
 		Schema: ident(tenant.DataID), Operator: ident(a.operator), Group: ident(group(a.database)),
@@ -242,18 +268,7 @@ func (a *Admin) layout(tenant *Tenant, state *found) (*layout, error) {
 	if tenant.SuspendedUntil != nil {
 		plan.SuspendedUntil = literal(tenant.SuspendedUntil.UTC().Format(time.RFC3339))
 	}
-	app := []setting{{"statement_timeout", "10s"}, {"lock_timeout", "5s"}, {"idle_in_transaction_session_timeout", "30s"}}
-	purge := []setting{{"statement_timeout", "60s"}, {"lock_timeout", "5s"}, {"idle_in_transaction_session_timeout", "30s"}}
-	// pg_dump sets its own timeouts and takes as long as it takes.
-	dump := []setting{{"lock_timeout", "30s"}}
-	for _, login := range []struct {
-		name, password string
-		limit          int
-		settings       []setting
-	}{
-		{names.AppA, tenant.AppA, limit, app}, {names.AppB, tenant.AppB, limit, app},
-		{names.Retention, tenant.Retention, 4, purge}, {names.Backup, tenant.Backup, 6, dump},
-	} {
+	for _, login := range loginsOf(tenant, state) {
 		r := role{Ident: ident(login.name), Exists: state.roles[login.name], Limit: login.limit, Settings: login.settings}
 		r.Locked = state.restoring != "" && (login.name == names.AppA || login.name == names.AppB)
 		if login.password != "" {
@@ -266,10 +281,13 @@ func (a *Admin) layout(tenant *Tenant, state *found) (*layout, error) {
 		plan.Logins = append(plan.Logins, r)
 	}
 	plan.Retention, plan.Backup = plan.Logins[2], plan.Logins[3]
+	if len(plan.Logins) > 4 {
+		plan.Archive = plan.Logins[4]
+	}
 	for _, r := range tenant.Rules {
 		plan.Rules = append(plan.Rules, rule{
 			Category: literal(string(r.Category)), StartEvent: literal(string(r.StartEvent)),
-			Action: literal(string(r.Action)), Seconds: int64(r.Period.Seconds()),
+			Action: literal(string(r.Action)), Seconds: int64(r.Period.Seconds()), ArchiveSeconds: int64(r.ArchivePeriod.Seconds()),
 		})
 	}
 	return plan, nil

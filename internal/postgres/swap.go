@@ -101,7 +101,7 @@ const proveSQL = `DO $prove$ BEGIN
 	IF (SELECT max(version_id) FROM %[1]s.goose_db_version WHERE is_applied) IS DISTINCT FROM %[3]d THEN
 		RAISE EXCEPTION 'the restored schema has another version than this release';
 	END IF;
-	IF (SELECT coalesce(sum(overdue), 0) FROM %[1]s.retention_audit()) <> 0 THEN
+	IF %[1]s.purgeable_overdue() <> 0 THEN
 		RAISE EXCEPTION 'restored records are past their period';
 	END IF;
 END $prove$;

@@ -26,7 +26,9 @@ type Tenant struct {
 	// AppA and AppB are the passwords of the two slots of the app role; a slot without a password cannot log in.
 	AppA, AppB        string
 	Retention, Backup string
-	Rules             []Rule
+	// Archive is the password of the role that hands over; without one there is no such role, or it cannot log in.
+	Archive string
+	Rules   []Rule
 	// Tolerance after a period before a record counts as overdue.
 	Tolerance time.Duration
 	// EraseWithin is how long an erasure on request may wait for a store before it is overdue; zero means that none is.
@@ -43,21 +45,24 @@ type Rule struct {
 	StartEvent v1alpha1.StartEvent
 	Period     time.Duration
 	Action     v1alpha1.Action
+	// ArchivePeriod is how long an archive keeps a record, from the same start event; zero but for ActionArchive.
+	ArchivePeriod time.Duration
 }
 
-// Roles of a tenant. The owner cannot log in; the app has two slots, so that a password can be changed while it serves.
-type Roles struct{ Owner, AppA, AppB, Retention, Backup string }
+// Roles of a tenant. The owner cannot log in; the app has two slots, so that a password can be changed while it serves;
+// the archive role exists where a rule hands over.
+type Roles struct{ Owner, AppA, AppB, Retention, Backup, Archive string }
 
 // RolesOf names the roles of a tenant.
 func RolesOf(dataID string) Roles {
 	return Roles{
 		Owner: dataID + "_owner", AppA: dataID + "_app_a", AppB: dataID + "_app_b",
-		Retention: dataID + "_retention", Backup: dataID + "_backup",
+		Retention: dataID + "_retention", Backup: dataID + "_backup", Archive: dataID + "_archive",
 	}
 }
 
 // logins are the roles that can have sessions.
-func (r Roles) logins() []string { return []string{r.AppA, r.AppB, r.Retention, r.Backup} }
+func (r Roles) logins() []string { return []string{r.AppA, r.AppB, r.Retention, r.Backup, r.Archive} }
 
 func (r Roles) all() []string { return append(r.logins(), r.Owner) }
 
@@ -93,6 +98,9 @@ func (t *Tenant) check() error {
 			return fmt.Errorf("there are two rules for %s", rule.Category)
 		}
 		periods[rule.Category] = rule.Period
+		if archives := rule.Action == v1alpha1.ActionArchive; archives != (rule.ArchivePeriod > 0) || rule.ArchivePeriod%time.Second != 0 {
+			return fmt.Errorf("the rule of %s needs a period of the archive in whole seconds if it hands over, and none if it does not", rule.Category)
+		}
 	}
 	// What hangs on an appointment goes with it, which must not cut its period short.
 	appointment, ok := periods[v1alpha1.CategoryAppointment]

@@ -25,6 +25,13 @@ func RetentionConfigMap(p *plan.Plan) *coreac.ConfigMapApplyConfiguration {
 		WithData(document(p.Purge.Settings))
 }
 
+// ArchiveConfigMap holds the settings of the hand-over.
+func ArchiveConfigMap(p *plan.Plan) *coreac.ConfigMapApplyConfiguration {
+	return coreac.ConfigMap(ArchiveName(p), p.Region.PlatformNamespace).
+		WithLabels(Labels(p, ComponentArchive)).WithAnnotations(backlink(p)).
+		WithData(document(p.Archive.Settings))
+}
+
 // BackupConfigMap holds the settings of backup and expiry, who share them.
 func BackupConfigMap(p *plan.Plan) *coreac.ConfigMapApplyConfiguration {
 	return coreac.ConfigMap(BackupName(p), p.Region.PlatformNamespace).

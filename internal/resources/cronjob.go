@@ -11,6 +11,7 @@ import (
 	batchac "k8s.io/client-go/applyconfigurations/batch/v1"
 	coreac "k8s.io/client-go/applyconfigurations/core/v1"
 
+	"github.com/termintreu/termintreu/api/v1alpha1"
 	"github.com/termintreu/termintreu/internal/plan"
 	"github.com/termintreu/termintreu/internal/settings"
 )
@@ -34,6 +35,15 @@ const finishedTTL = 3600
 func RetentionCronJob(p *plan.Plan) *batchac.CronJobApplyConfiguration {
 	return cronJob(p, ComponentRetention, RetentionName(p), p.Purge.Schedule, p.Purge.TimeZone, retentionLimits,
 		jobPod(p, RetentionName(p), requirements("10m", "32Mi", "96Mi"), container(p, "retain", "retain")))
+}
+
+// ArchiveCronJob hands over what is due and has it deleted, whenever the purge runs. It may neither read what is not
+// due nor delete or list at an archive.
+func ArchiveCronJob(p *plan.Plan) *batchac.CronJobApplyConfiguration {
+	pod := jobPod(p, ArchiveName(p), requirements("10m", "48Mi", "256Mi"),
+		container(p, "archive", "archive").WithVolumeMounts(mount(volumeStores, settings.StoresDir))).
+		WithVolumes(keysVolume(p.Archive.Stores, ArchiveName(p)))
+	return cronJob(p, ComponentArchive, ArchiveName(p), p.Purge.Schedule, p.Purge.TimeZone, retentionLimits, pod)
 }
 
 // BackupCronJob takes backups. What talks to the database can make no backup go: it holds the writer's keys alone.
@@ -97,8 +107,12 @@ func expiryPod(p *plan.Plan) *coreac.PodSpecApplyConfiguration {
 
 // storesVolume mounts the keys a Secret holds for every store of the plan.
 func storesVolume(p *plan.Plan, secret string) *coreac.VolumeApplyConfiguration {
+	return keysVolume(p.Backup.Stores, secret)
+}
+
+func keysVolume(stores []v1alpha1.BackupStore, secret string) *coreac.VolumeApplyConfiguration {
 	var keys []string
-	for _, store := range p.Backup.Stores {
+	for _, store := range stores {
 		id, key := settings.StoreKeys(store.Name)
 		keys = append(keys, id, key)
 	}

@@ -59,6 +59,16 @@ func servedPlan() *plan.Plan {
 	}
 }
 
+// archivingPlan is a served tenant that hands over.
+func archivingPlan() *plan.Plan {
+	p := servedPlan()
+	p.Archive = &plan.Archive{Stores: []v1alpha1.BackupStore{{Name: "statutory"}}, Settings: settings.Archive{
+		PlanHash: "0123456789abcdef", DataID: p.DataID, Database: p.Purge.Settings.Database, Recipients: []string{"age1example"},
+		Stores: []settings.Store{{Name: "statutory", Endpoint: "https://statutory.example.org", Bucket: "archive", SigningRegion: "us-east-1", Prefix: "tabcdefghijklmno/"}},
+	}}
+	return p
+}
+
 // plainPlan is a tenant with one replica, no host, no certificate and no mail.
 func plainPlan() *plan.Plan {
 	p := servedPlan()
@@ -75,6 +85,8 @@ func credentials() resources.Credentials {
 		Retention: settings.Credentials{Username: "tabcdefghijklmno_retention", Password: "retention-password"},
 		Backup:    settings.Credentials{Username: "tabcdefghijklmno_backup", Password: "backup-password"},
 		Serving:   serving.Pair{Certificate: []byte("certificate"), Key: []byte("serving-key"), Authorities: []byte("authorities")},
+		Archive:   settings.Credentials{Username: "tabcdefghijklmno_archive", Password: "archive-password"},
+		Archives:  map[string]objectstore.Pair{"statutory": pair("statutory")},
 		Stores:    map[string]objectstore.Pair{"bern": pair("bern"), "zug": pair("zug")},
 	}
 }

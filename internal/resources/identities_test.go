@@ -13,7 +13,7 @@ import (
 
 // B2: what talks to the database can make no backup go, and what deletes backups cannot read the database.
 func TestEachJobGetsItsOwnIdentityAndNoOthers(t *testing.T) {
-	p := servedPlan()
+	p := archivingPlan()
 	for name, c := range map[string]struct {
 		secret, job any
 		has, lacks  []string
@@ -22,9 +22,13 @@ func TestEachJobGetsItsOwnIdentityAndNoOthers(t *testing.T) {
 			resources.BackupSecret(p, credentials()), resources.BackupCronJob(p),
 			[]string{"zug-writer", "zug-writes", "backup-password"}, []string{"zug-keeper", "zug-keeps"},
 		},
+		"archive": {
+			resources.ArchiveSecret(p, credentials()), resources.ArchiveCronJob(p),
+			[]string{"statutory-writer", "statutory-writes", "archive-password"}, []string{"statutory-keeper", "statutory-keeps", "zug-writes", "retention-password"},
+		},
 		"expiry": {
 			resources.ExpirySecret(p, credentials()), resources.ExpiryCronJob(p),
-			[]string{"zug-keeper", "zug-keeps"}, []string{"zug-writer", "zug-writes", "backup-password"},
+			[]string{"zug-keeper", "zug-keeps", "statutory-keeps"}, []string{"zug-writer", "zug-writes", "backup-password", "statutory-writes"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -46,7 +50,7 @@ func TestEachJobGetsItsOwnIdentityAndNoOthers(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			other := map[string]string{"backup": resources.ExpiryName(p), "expiry": "secretName: " + resources.BackupName(p)}[name]
+			other := map[string]string{"backup": resources.ExpiryName(p), "archive": resources.ExpiryName(p), "expiry": "secretName: " + resources.BackupName(p)}[name]
 			if strings.Contains(string(job), other) {
 				t.Errorf("the job mounts %s", other)
 			}

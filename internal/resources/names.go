@@ -49,6 +49,8 @@ const (
 	ComponentInstance Component = "instance"
 	// ComponentRetention purges, in the platform namespace.
 	ComponentRetention Component = "retention"
+	// ComponentArchive hands over to the region's archives, in the platform namespace.
+	ComponentArchive Component = "archive"
 	// ComponentBackup backs up, in the platform namespace.
 	ComponentBackup Component = "backup"
 	// ComponentExpiry expires backups and mends copies, in the platform namespace.
@@ -88,6 +90,9 @@ func InstanceNameOf(tenant string) string { return tenant + "-booking" }
 
 // RetentionName names every object of the purge in the platform namespace. It tells nothing of the authority.
 func RetentionName(p *plan.Plan) string { return p.DataID + "-retention" }
+
+// ArchiveName names every object of the hand-over in the platform namespace.
+func ArchiveName(p *plan.Plan) string { return p.DataID + "-archive" }
 
 // BackupName names every object of the backup in the platform namespace.
 func BackupName(p *plan.Plan) string { return BackupNameOf(p.DataID) }

@@ -50,10 +50,10 @@ func PlatformObjects(p *plan.Plan, credentials Credentials) []Object {
 	)
 }
 
-// RetainedObjects are those that go on once the tenant is gone and its data kept: purge and expiry.
+// RetainedObjects are those that go on once the tenant is gone and its data kept: purge, hand-over and expiry.
 func RetainedObjects(p *plan.Plan, credentials Credentials) []Object {
 	namespace := p.Region.PlatformNamespace
-	return []Object{
+	objects := []Object{
 		object(gvkSecret, namespace, RetentionName(p), RetentionSecret(p, credentials.Retention)),
 		object(gvkConfigMap, namespace, RetentionName(p), RetentionConfigMap(p)),
 		object(gvkCronJob, namespace, RetentionName(p), RetentionCronJob(p)),
@@ -61,6 +61,14 @@ func RetainedObjects(p *plan.Plan, credentials Credentials) []Object {
 		object(gvkSecret, namespace, ExpiryName(p), ExpirySecret(p, credentials)),
 		object(gvkCronJob, namespace, ExpiryName(p), ExpiryCronJob(p)),
 	}
+	if p.Archive != nil {
+		objects = append(objects,
+			object(gvkSecret, namespace, ArchiveName(p), ArchiveSecret(p, credentials)),
+			object(gvkConfigMap, namespace, ArchiveName(p), ArchiveConfigMap(p)),
+			object(gvkCronJob, namespace, ArchiveName(p), ArchiveCronJob(p)),
+		)
+	}
+	return objects
 }
 
 // RetiredObjects must not exist once the data is only kept: nobody adds to it, so nothing further is copied.
@@ -93,6 +101,10 @@ func InstanceObjects(p *plan.Plan, credentials Credentials) []Object {
 // Absent are the objects that must not exist for a served tenant, without Config.
 func Absent(p *plan.Plan) []Object {
 	var absent []Object
+	if p.Archive == nil {
+		namespace, name := p.Region.PlatformNamespace, ArchiveName(p)
+		absent = append(absent, object(gvkCronJob, namespace, name, nil), object(gvkSecret, namespace, name, nil), object(gvkConfigMap, namespace, name, nil))
+	}
 	if PodDisruptionBudget(p) == nil {
 		absent = append(absent, object(gvkDisruption, p.Tenant.Namespace, InstanceName(p), nil))
 	}

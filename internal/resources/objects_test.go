@@ -18,7 +18,9 @@ import (
 var update = flag.Bool("update", false, "write testdata/*.expected.yaml from what the builders give")
 
 func TestObjectsAreAsAReviewerApprovedThem(t *testing.T) {
+	retained := resources.RetainedObjects(archivingPlan(), credentials())
 	for name, objects := range map[string][]resources.Object{
+		"archive":  retained[len(retained)-3:],
 		"served":   resources.Objects(servedPlan(), credentials()),
 		"plain":    resources.Objects(plainPlan(), credentials()),
 		"retained": resources.RetainedObjects(servedPlan(), credentials()),
@@ -74,8 +76,8 @@ func TestAnObjectIsNamedAsItsConfigurationSays(t *testing.T) {
 }
 
 func TestWhatATenantNeedsExistsAndTheRestIsAbsent(t *testing.T) {
-	if absent := resources.Absent(servedPlan()); len(absent) != 0 {
-		t.Errorf("nothing should be absent of a tenant with two replicas and hosts, but: %v", absent)
+	if absent := resources.Absent(archivingPlan()); len(absent) != 0 {
+		t.Errorf("nothing should be absent of a tenant with two replicas and hosts that hands over, but: %v", absent)
 	}
 	var kinds []string
 	for _, o := range resources.Absent(plainPlan()) {
@@ -84,7 +86,7 @@ func TestWhatATenantNeedsExistsAndTheRestIsAbsent(t *testing.T) {
 		}
 		kinds = append(kinds, o.GVK.Kind)
 	}
-	if got := strings.Join(kinds, " "); got != "PodDisruptionBudget Ingress" {
+	if got := strings.Join(kinds, " "); got != "CronJob Secret ConfigMap PodDisruptionBudget Ingress" {
 		t.Errorf("absent are %s", got)
 	}
 }
@@ -92,7 +94,7 @@ func TestWhatATenantNeedsExistsAndTheRestIsAbsent(t *testing.T) {
 // Invariant 6: a tenant's administrators read what lies in their namespace; neither a store key nor the role that
 // deletes may lie there.
 func TestTheTenantsNamespaceHoldsTheAppCredentialsOnly(t *testing.T) {
-	for _, o := range resources.InstanceObjects(servedPlan(), credentials()) {
+	for _, o := range resources.InstanceObjects(archivingPlan(), credentials()) {
 		raw, err := yaml.Marshal(o.Config)
 		if err != nil {
 			t.Fatal(err)
@@ -100,7 +102,7 @@ func TestTheTenantsNamespaceHoldsTheAppCredentialsOnly(t *testing.T) {
 		if o.Namespace != "basel" {
 			t.Errorf("%s lies in %s", o.GVK.Kind, o.Namespace)
 		}
-		for _, secret := range []string{"retention-password", "backup-password", "zug-writes", "zug-keeps"} {
+		for _, secret := range []string{"retention-password", "backup-password", "zug-writes", "zug-keeps", "archive-password", "statutory-writes", "statutory-keeps"} {
 			if strings.Contains(string(raw), secret) || strings.Contains(string(raw), base64Of(secret)) {
 				t.Errorf("%s holds the %s", o.GVK.Kind, secret)
 			}
@@ -110,7 +112,7 @@ func TestTheTenantsNamespaceHoldsTheAppCredentialsOnly(t *testing.T) {
 
 // Invariant 4: the jobs outlive the tenant's namespace, so nothing of them may be owned by something in it.
 func TestJobsHaveNoOwnerButSayWhomTheyServe(t *testing.T) {
-	for _, o := range resources.PlatformObjects(servedPlan(), credentials()) {
+	for _, o := range resources.PlatformObjects(archivingPlan(), credentials()) {
 		raw, err := yaml.Marshal(o.Config)
 		if err != nil {
 			t.Fatal(err)

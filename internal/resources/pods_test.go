@@ -21,7 +21,7 @@ import (
 // podTemplates of everything that makes pods for a tenant.
 func podTemplates(t *testing.T) map[string]corev1.PodTemplateSpec {
 	t.Helper()
-	p := servedPlan()
+	p := archivingPlan()
 	templates := map[string]corev1.PodTemplateSpec{}
 	deployment := struct {
 		Spec struct{ Template corev1.PodTemplateSpec }
@@ -29,7 +29,7 @@ func podTemplates(t *testing.T) map[string]corev1.PodTemplateSpec {
 	convert(t, resources.Deployment(p), &deployment)
 	templates["instance"] = deployment.Spec.Template
 	for name, config := range map[string]any{
-		"purge": resources.RetentionCronJob(p), "backup": resources.BackupCronJob(p), "expiry": resources.ExpiryCronJob(p),
+		"purge": resources.RetentionCronJob(p), "hand-over": resources.ArchiveCronJob(p), "backup": resources.BackupCronJob(p), "expiry": resources.ExpiryCronJob(p),
 	} {
 		var cron batchv1.CronJob
 		convert(t, config, &cron)

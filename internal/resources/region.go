@@ -24,7 +24,7 @@ type RegionPlan struct {
 	Name string
 	// PlatformNamespace the jobs run in; two regions may share one.
 	PlatformNamespace string
-	// EgressCIDRs of the region's database servers and backup stores, sorted, without repetition.
+	// EgressCIDRs of the region's database servers, backup stores and archives, sorted, without repetition.
 	EgressCIDRs []plan.Endpoint
 }
 
@@ -41,6 +41,9 @@ func PlanRegion(region *v1alpha1.DataRegion) RegionPlan {
 	}
 	for i := range region.Spec.BackupStores {
 		add(region.Spec.BackupStores[i].EndpointCIDRs, portOf(region.Spec.BackupStores[i].Endpoint))
+	}
+	for i := range region.Spec.Archives {
+		add(region.Spec.Archives[i].EndpointCIDRs, portOf(region.Spec.Archives[i].Endpoint))
 	}
 	slices.SortFunc(r.EgressCIDRs, func(a, b plan.Endpoint) int {
 		return cmp.Or(strings.Compare(a.CIDR, b.CIDR), strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Cluster, b.Cluster), int(a.Port-b.Port))

@@ -18,10 +18,14 @@ type Credentials struct {
 	Instance  settings.Credentials
 	Retention settings.Credentials
 	Backup    settings.Credentials
+	// Archive has no password where nothing is handed over.
+	Archive settings.Credentials
 	// Serving is what the instance presents to the ingress.
 	Serving serving.Pair
 	// Stores by store name.
 	Stores map[string]objectstore.Pair
+	// Archives by name.
+	Archives map[string]objectstore.Pair
 }
 
 // InstanceSecret holds the app role's credentials and the certificate the instance presents. It is the only Secret in the tenant's namespace, so its readers
@@ -53,14 +57,29 @@ func BackupSecret(p *plan.Plan, credentials Credentials) *coreac.SecretApplyConf
 		WithType(corev1.SecretTypeOpaque).WithData(data)
 }
 
-// ExpirySecret holds, per store of the plan, the credentials of the tenant's keeper there, and nothing of the database.
+// ExpirySecret holds, per store and archive of the plan, the credentials of the tenant's keeper there, and nothing of the
+// database.
 func ExpirySecret(p *plan.Plan, credentials Credentials) *coreac.SecretApplyConfiguration {
 	data := map[string][]byte{}
 	for _, store := range p.Backup.Stores {
 		addKeys(data, store.Name, credentials.Stores[store.Name].Keeper)
 	}
+	for _, store := range p.Archives() {
+		addKeys(data, store.Name, credentials.Archives[store.Name].Keeper)
+	}
 	return coreac.Secret(ExpiryName(p), p.Region.PlatformNamespace).
 		WithLabels(Labels(p, ComponentExpiry)).WithAnnotations(backlink(p)).
+		WithType(corev1.SecretTypeOpaque).WithData(data)
+}
+
+// ArchiveSecret holds the archive role's credentials and, per archive, those of the tenant's writer there.
+func ArchiveSecret(p *plan.Plan, credentials Credentials) *coreac.SecretApplyConfiguration {
+	data := login(credentials.Archive)
+	for _, store := range p.Archive.Stores {
+		addKeys(data, store.Name, credentials.Archives[store.Name].Writer)
+	}
+	return coreac.Secret(ArchiveName(p), p.Region.PlatformNamespace).
+		WithLabels(Labels(p, ComponentArchive)).WithAnnotations(backlink(p)).
 		WithType(corev1.SecretTypeOpaque).WithData(data)
 }
 

@@ -159,7 +159,7 @@ func purgedOf(report retention.Report) map[string]int64 {
 
 // overdue counts what is past period and tolerance.
 func overdue(ctx context.Context, conn *pgx.Conn) (records int64, err error) {
-	err = conn.QueryRow(ctx, "SELECT coalesce(sum(overdue), 0)::bigint FROM retention_audit()").Scan(&records)
+	err = conn.QueryRow(ctx, "SELECT purgeable_overdue()").Scan(&records)
 	if err != nil {
 		return 0, fmt.Errorf("auditing what came in: %w", scrub(err))
 	}

@@ -41,6 +41,8 @@ type Options struct {
 	BatchSize int
 	// TimeBudget after which no further batch is begun; zero means none.
 	TimeBudget time.Duration
+	// Only names the categories to purge; none means every one.
+	Only []v1alpha1.Category
 	// Log is told of each category; nil means nobody is.
 	Log *slog.Logger
 	// Progress is told after each batch how many records of the category are gone and how many were due at the start;
@@ -114,6 +116,9 @@ func Sweep(ctx context.Context, conn *pgx.Conn, options Options) (Report, error)
 		failures []error
 	)
 	for _, d := range due {
+		if len(options.Only) > 0 && !slices.Contains(options.Only, d.Category) {
+			continue
+		}
 		category, err := p.category(ctx, d)
 		report.Categories = append(report.Categories, category)
 		if err != nil {

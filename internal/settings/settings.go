@@ -209,6 +209,7 @@ type Function string
 const (
 	FunctionDatabase Function = "Database"
 	FunctionBackup   Function = "Backup"
+	FunctionArchive  Function = "Archive"
 	FunctionMail     Function = "Mail"
 	FunctionIngress  Function = "Ingress"
 )
@@ -225,6 +226,9 @@ type Rule struct {
 	StartEvent v1alpha1.StartEvent `json:"startEvent"`
 	Period     v1alpha1.Period     `json:"period"`
 	Action     v1alpha1.Action     `json:"action"`
+	// ArchivePeriod from the start event, and the law that asks for it; for the action Archive alone.
+	ArchivePeriod v1alpha1.Period `json:"archivePeriod,omitempty"`
+	ArchiveBasis  string          `json:"archiveBasis,omitempty"`
 }
 
 // Retain is the document of `termintreu retain`.
@@ -250,6 +254,17 @@ type Backup struct {
 	ExpireAhead v1alpha1.Period `json:"expireAhead,omitempty"`
 	// RestoreTestEvery asks for a restore on trial when the last proof is older; empty means never.
 	RestoreTestEvery v1alpha1.Period `json:"restoreTestEvery,omitempty"`
+}
+
+// Archive is the document of `termintreu archive`.
+type Archive struct {
+	PlanHash string   `json:"planHash"`
+	DataID   string   `json:"dataID"`
+	Database Database `json:"database"`
+	// Stores that must each show a record before it is deleted.
+	Stores []Store `json:"stores"`
+	// Recipients are age public keys.
+	Recipients []string `json:"recipients"`
 }
 
 // Export is the document of `termintreu export`.

@@ -4,6 +4,7 @@ package api_test
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -42,6 +43,24 @@ func regionWith(spoil func(*v1alpha1.DataRegion)) change {
 
 func office(t *v1alpha1.BookingTenant) *v1alpha1.Office { return &t.Spec.Catalogue.Offices[0] }
 
+// archived adds a rule that hands attachments over, as the law of rule asks.
+func archived(rule *v1alpha1.ArchiveRule) func(*v1alpha1.RetentionPolicy) {
+	return func(p *v1alpha1.RetentionPolicy) {
+		p.Spec.Rules = slices.DeleteFunc(p.Spec.Rules, func(r v1alpha1.RetentionRule) bool { return r.Category == v1alpha1.CategoryAttachment })
+		p.Spec.Rules = append(p.Spec.Rules, v1alpha1.RetentionRule{
+			Category: v1alpha1.CategoryAttachment, StartEvent: v1alpha1.StartAppointmentEnd, Period: "30d", Action: v1alpha1.ActionArchive, Archive: rule,
+			DeletionClass: "K", Justification: "x", Responsible: "x", ApprovedOn: "2026-01-01",
+		})
+	}
+}
+
+// archives gives an archive in a bucket at the first store's endpoint.
+func archives(r *v1alpha1.DataRegion, bucket string, lock v1alpha1.ObjectLock) []v1alpha1.BackupStore {
+	archive := *r.Spec.BackupStores[0].DeepCopy()
+	archive.Name, archive.Bucket, archive.ObjectLock = "statutory", bucket, lock
+	return []v1alpha1.BackupStore{archive}
+}
+
 // spoiled gives a copy of a sound sample under a new name, so that it is created and not changed.
 func spoiled(spoil change) client.Object {
 	tenant, policy, region := set.Tenants[0].DeepCopy(), set.Policies[0].DeepCopy(), set.Regions[0].DeepCopy()
@@ -55,6 +74,8 @@ var _ = Describe("the API server", func() {
 	It("accepts the samples these tests spoil", func(ctx context.Context) {
 		for _, sound := range []change{
 			tenantWith(func(*v1alpha1.BookingTenant) {}), policyWith(func(*v1alpha1.RetentionPolicy) {}), regionWith(func(*v1alpha1.DataRegion) {}),
+			policyWith(archived(&v1alpha1.ArchiveRule{Period: "3650d", LegalBasis: "§ 147 Abs. 3 AO"})),
+			regionWith(func(r *v1alpha1.DataRegion) { r.Spec.Archives = archives(r, "archive", v1alpha1.ObjectLockRequired) }),
 		} {
 			Expect(apiServer.Create(ctx, spoiled(sound), client.DryRunAll)).To(Succeed())
 		}
@@ -90,8 +111,21 @@ var _ = Describe("the API server", func() {
 		Entry("a purge schedule of four fields", policyWith(func(p *v1alpha1.RetentionPolicy) { p.Spec.Enforcement.Schedule = "15 2 * *" }),
 			"write a schedule as five cron fields"),
 
-		Entry("an archive that does not exist", policyWith(func(p *v1alpha1.RetentionPolicy) { p.Spec.Rules[0].Action = v1alpha1.ActionArchive }),
-			"no archive can be declared yet"),
+		Entry("an archive of what is no document", policyWith(func(p *v1alpha1.RetentionPolicy) {
+			p.Spec.Rules[0].Action, p.Spec.Rules[0].Archive = v1alpha1.ActionArchive, &v1alpha1.ArchiveRule{Period: "3650d", LegalBasis: "x"}
+		}), "only documents are handed over to an archive"),
+		Entry("an archive without a period of its own", policyWith(archived(nil)), "say in archive how long the archive keeps"),
+		Entry("a period of an archive nothing is handed to", policyWith(func(p *v1alpha1.RetentionPolicy) {
+			p.Spec.Rules[0].Archive = &v1alpha1.ArchiveRule{Period: "3650d", LegalBasis: "x"}
+		}), "do so for the action Archive alone"),
+		Entry("an archive that keeps no longer than the database", policyWith(archived(&v1alpha1.ArchiveRule{Period: "720h", LegalBasis: "x"})),
+			"archive.period counts from the same start event"),
+		Entry("an archive without a law that asks for it", policyWith(archived(&v1alpha1.ArchiveRule{Period: "3650d"})), "legalBasis"),
+		Entry("an archive whose records nothing locks", regionWith(func(r *v1alpha1.DataRegion) { r.Spec.Archives = archives(r, "archive", "") }),
+			"an archive is written once: set objectLock to Required"),
+		Entry("an archive in a bucket of backups", regionWith(func(r *v1alpha1.DataRegion) {
+			r.Spec.Archives = archives(r, r.Spec.BackupStores[0].Bucket, v1alpha1.ObjectLockRequired)
+		}), "a bucket of its own, since expiry deletes"),
 		Entry("a consent that starts at its creation", policyWith(func(p *v1alpha1.RetentionPolicy) {
 			p.Spec.Rules = append(p.Spec.Rules, v1alpha1.RetentionRule{
 				Category: v1alpha1.CategoryConsent, StartEvent: v1alpha1.StartCreation, Period: "365d", Action: v1alpha1.ActionDelete,

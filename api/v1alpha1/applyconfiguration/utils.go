@@ -22,6 +22,10 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.AdmissionRuleApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Appearance"):
 		return &apiv1alpha1.AppearanceApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ArchivedEvidence"):
+		return &apiv1alpha1.ArchivedEvidenceApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ArchiveRule"):
+		return &apiv1alpha1.ArchiveRuleApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("BackupRule"):
 		return &apiv1alpha1.BackupRuleApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("BackupSpec"):

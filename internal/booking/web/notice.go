@@ -77,7 +77,7 @@ func newNotice(snapshot *booking.Snapshot, words *locale.Locale) noticeBody {
 	}
 	for _, rule := range notice.Rules {
 		body.Periods = append(body.Periods, ruleView{words.Or("category."+string(rule.Category), string(rule.Category)),
-			words.Say("after."+string(rule.StartEvent), "period", words.Period(rule.Period)), words.Say("action." + string(rule.Action))})
+			words.Say("after."+string(rule.StartEvent), "period", words.Period(rule.Period)), actionOf(rule, words)})
 	}
 	body.Ceiling = ceiling(snapshot, words)
 	body.RightsLead, body.Rights = rights(notice.Regime, body.Law, words)
@@ -85,6 +85,14 @@ func newNotice(snapshot *booking.Snapshot, words *locale.Locale) noticeBody {
 		body.Rights = append(body.Rights, words.Say("rights.withdraw"))
 	}
 	return body
+}
+
+// actionOf says what becomes of a record; what an archive keeps, until when and by what law (T8).
+func actionOf(rule settings.Rule, words *locale.Locale) string {
+	if rule.ArchivePeriod == "" {
+		return words.Say("action." + string(rule.Action))
+	}
+	return words.Say("action.Archive", "until", words.Say("after."+string(rule.StartEvent), "period", words.Period(rule.ArchivePeriod)), "basis", rule.ArchiveBasis)
 }
 
 func countries(words *locale.Locale, codes []v1alpha1.CountryCode) string {

@@ -112,6 +112,7 @@ DECLARE
     id       text;
     found    jsonb;
     runs     jsonb;
+    archived jsonb;
     failure  text;
     measured jsonb[] := '{}';
     seen     integer := 0;
@@ -145,6 +146,7 @@ BEGIN
         found := NULL;
         runs := NULL;
         kept := NULL;
+        archived := NULL;
         failure := NULL;
         -- A tenant that holds a lock on its own tables makes itself Unknown, and keeps no other from being measured.
         SET LOCAL lock_timeout = '500ms';
@@ -154,10 +156,14 @@ BEGIN
                     '(SELECT jsonb_build_object(''waiting'', count(requested_at), ''overdue'', count(requested_at) FILTER (WHERE requested_at < now() - $1), ''oldest'', min(requested_at))
                         FROM %I.erasure_pending)', id) END)
                 INTO found, runs, kept USING (tenant ->> 'erase_within')::interval;
+            -- Asked only of who hands over: a fleet that does not pays nothing for it.
+            IF found @> '[{"action": "Archive"}]' THEN
+                EXECUTE pg_catalog.format('SELECT %I.archive_audit()', id) INTO archived;
+            END IF;
         EXCEPTION WHEN OTHERS THEN
             failure := SQLSTATE;
         END;
-        measured := measured || (tenant || jsonb_build_object('categories', found, 'runs', runs, 'failure', failure, 'unmapped', unmapped -> id,
+        measured := measured || (tenant || jsonb_build_object('categories', found, 'runs', runs, 'archived', archived, 'failure', failure, 'unmapped', unmapped -> id,
             'erasures', kept, 'scratch', id = ANY (scratch)));
         seen := seen + 1;
         IF seen % chunk = 0 THEN

@@ -60,6 +60,30 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: name
       type:
         namedType: com.github.termintreu.termintreu.api.v1alpha1.LocalizedText
+- name: com.github.termintreu.termintreu.api.v1alpha1.ArchiveRule
+  map:
+    fields:
+    - name: legalBasis
+      type:
+        scalar: string
+    - name: period
+      type:
+        namedType: com.github.termintreu.termintreu.api.v1alpha1.Period
+- name: com.github.termintreu.termintreu.api.v1alpha1.ArchivedEvidence
+  map:
+    fields:
+    - name: failure
+      type:
+        scalar: string
+    - name: lastRun
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
+    - name: records
+      type:
+        scalar: numeric
+    - name: until
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
 - name: com.github.termintreu.termintreu.api.v1alpha1.BackupRule
   map:
     fields:
@@ -342,6 +366,9 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.termintreu.termintreu.api.v1alpha1.CategoryEvidence
   map:
     fields:
+    - name: archived
+      type:
+        namedType: com.github.termintreu.termintreu.api.v1alpha1.ArchivedEvidence
     - name: category
       type:
         namedType: com.github.termintreu.termintreu.api.v1alpha1.Category
@@ -507,6 +534,14 @@ var schemaYAML = typed.YAMLObject(`types:
           elementType:
             namedType: com.github.termintreu.termintreu.api.v1alpha1.CountryCode
           elementRelationship: associative
+    - name: archives
+      type:
+        list:
+          elementType:
+            namedType: com.github.termintreu.termintreu.api.v1alpha1.BackupStore
+          elementRelationship: associative
+          keys:
+          - name
     - name: backupStores
       type:
         list:
@@ -1625,6 +1660,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: approvedOn
       type:
         namedType: com.github.termintreu.termintreu.api.v1alpha1.Date
+    - name: archive
+      type:
+        namedType: com.github.termintreu.termintreu.api.v1alpha1.ArchiveRule
     - name: category
       type:
         namedType: com.github.termintreu.termintreu.api.v1alpha1.Category

@@ -11,13 +11,13 @@ import (
 // BackupStoreApplyConfiguration represents a declarative configuration of the BackupStore type for use
 // with apply.
 //
-// BackupStore is an S3 object store reached over HTTPS.
+// BackupStore is an S3 object store reached over HTTPS, for backups or as an archive.
 type BackupStoreApplyConfiguration struct {
 	// Name of the store within the region.
 	Name *string `json:"name,omitempty"`
 	// Endpoint URL of the store.
 	Endpoint *string `json:"endpoint,omitempty"`
-	// Bucket that holds the backups; versioning must be enabled.
+	// Bucket that holds the backups, or is the archive; versioning must be enabled, and for an archive object lock too.
 	Bucket *string `json:"bucket,omitempty"`
 	// SigningRegion is the region name requests are signed for.
 	SigningRegion *string `json:"signingRegion,omitempty"`

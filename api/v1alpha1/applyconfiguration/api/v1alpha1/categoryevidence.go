@@ -30,6 +30,8 @@ type CategoryEvidenceApplyConfiguration struct {
 	NextDue *v1.Time `json:"nextDue,omitempty"`
 	// Held is the number of holds on records: restrictions (Art. 18 GDPR) and abuse cases.
 	Held *int64 `json:"held,omitempty"`
+	// Archived is what was handed over; absent where no rule hands over.
+	Archived *ArchivedEvidenceApplyConfiguration `json:"archived,omitempty"`
 }
 
 // CategoryEvidenceApplyConfiguration constructs a declarative configuration of the CategoryEvidence type for use with
@@ -99,5 +101,13 @@ func (b *CategoryEvidenceApplyConfiguration) WithNextDue(value v1.Time) *Categor
 // If called multiple times, the Held field is set to the value of the last call.
 func (b *CategoryEvidenceApplyConfiguration) WithHeld(value int64) *CategoryEvidenceApplyConfiguration {
 	b.Held = &value
+	return b
+}
+
+// WithArchived sets the Archived field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Archived field is set to the value of the last call.
+func (b *CategoryEvidenceApplyConfiguration) WithArchived(value *ArchivedEvidenceApplyConfiguration) *CategoryEvidenceApplyConfiguration {
+	b.Archived = value
 	return b
 }

@@ -32,6 +32,9 @@ type DataRegionSpecApplyConfiguration struct {
 	// BackupStores are the S3 object stores of the region; every backup goes to as many of them as the tenant asks
 	// copies of.
 	BackupStores []BackupStoreApplyConfiguration `json:"backupStores,omitempty"`
+	// Archives are write-once S3 object stores for documents under a statutory period: what a rule with the action
+	// Archive hands over goes to every one of them, locked in mode COMPLIANCE until its own date (T8).
+	Archives []BackupStoreApplyConfiguration `json:"archives,omitempty"`
 	// MailRelay carries confirmations to citizens. Without one, no mail is sent and links are shown on the page only.
 	MailRelay *MailRelayApplyConfiguration `json:"mailRelay,omitempty"`
 	// Ingress terminates TLS for the booking sites, so it sees every form (B4).
@@ -124,6 +127,19 @@ func (b *DataRegionSpecApplyConfiguration) WithBackupStores(values ...*BackupSto
 			panic("nil value passed to WithBackupStores")
 		}
 		b.BackupStores = append(b.BackupStores, *values[i])
+	}
+	return b
+}
+
+// WithArchives adds the given value to the Archives field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Archives field.
+func (b *DataRegionSpecApplyConfiguration) WithArchives(values ...*BackupStoreApplyConfiguration) *DataRegionSpecApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithArchives")
+		}
+		b.Archives = append(b.Archives, *values[i])
 	}
 	return b
 }

@@ -21,6 +21,8 @@ type RetentionRuleApplyConfiguration struct {
 	Period *apiv1alpha1.Period `json:"period,omitempty"`
 	// Action at the end of the period.
 	Action *apiv1alpha1.Action `json:"action,omitempty"`
+	// Archive says how long the archive keeps what it is handed; for the action Archive alone.
+	Archive *ArchiveRuleApplyConfiguration `json:"archive,omitempty"`
 	// DeletionClass of DIN 66398, such as "KS-30": period and start in the authority's own scheme.
 	DeletionClass *string `json:"deletionClass,omitempty"`
 	// Justification of the period.
@@ -66,6 +68,14 @@ func (b *RetentionRuleApplyConfiguration) WithPeriod(value apiv1alpha1.Period) *
 // If called multiple times, the Action field is set to the value of the last call.
 func (b *RetentionRuleApplyConfiguration) WithAction(value apiv1alpha1.Action) *RetentionRuleApplyConfiguration {
 	b.Action = &value
+	return b
+}
+
+// WithArchive sets the Archive field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Archive field is set to the value of the last call.
+func (b *RetentionRuleApplyConfiguration) WithArchive(value *ArchiveRuleApplyConfiguration) *RetentionRuleApplyConfiguration {
+	b.Archive = value
 	return b
 }
 

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package archive
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"filippo.io/age"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/termintreu/termintreu/api/v1alpha1"
+	"github.com/termintreu/termintreu/internal/objectstore"
+)
+
+// taken is a record that is due, and what an attempt before left of it: size and SHA-256 of an object that may lie at
+// the archives already.
+type taken struct {
+	Object   string
+	Until    time.Time
+	Document string
+	Content  []byte
+	Size     *int64
+	SHA256   []byte
+}
+
+// handOver takes one record to every archive: written down first, then written, read back, and confirmed. Killed in
+// between, the next run finds what was written down and goes on with what the archives show of it. False when there was
+// nothing to do: the record is not due any more, or was changed meanwhile.
+func (r *run) handOver(ctx context.Context, category v1alpha1.Category, at place) (bool, error) {
+	rows, err := r.conn.Query(ctx, "SELECT object::text, until, document, content, size, sha256 FROM archive_take($1, $2, $3::text::tid)", category, at.Number, at.Place)
+	if err != nil {
+		return false, err
+	}
+	t, err := pgx.CollectOneRow(rows, pgx.RowToStructByPos[taken])
+	if errors.Is(err, pgx.ErrNoRows) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	sealed, err := r.found(ctx, &t)
+	if err == nil && sealed == nil {
+		sealed, err = r.begin(ctx, category, at, &t)
+	}
+	if err != nil || sealed == nil {
+		return false, err
+	}
+	versions, err := r.deliver(ctx, sealed)
+	if err != nil {
+		return false, err
+	}
+	receipt, err := versionsOf(versions)
+	if err != nil {
+		return false, err
+	}
+	var confirmed bool
+	err = r.conn.QueryRow(ctx, "SELECT archive_confirm($1, $2, $3::text::tid, $4, $5::text::jsonb)", category, at.Number, at.Place, sealed.sum, receipt).Scan(&confirmed)
+	return confirmed, err
+}
+
+// sealed is an encrypted record: the bytes that must lie at each archive.
+type sealed struct {
+	key     string
+	content []byte
+	sum     []byte
+	until   time.Time
+}
+
+// found gives what an attempt before has brought to any of the archives; nil when none shows it.
+func (r *run) found(ctx context.Context, t *taken) (*sealed, error) {
+	if t.Size == nil {
+		return nil, nil //nolint:nilnil // there was no attempt before, and that is no error
+	}
+	for i := range r.archives {
+		a := &r.archives[i]
+		if a.client == nil {
+			continue
+		}
+		s := &sealed{key: objectstore.ArchiveKey(a.Prefix, t.Until, t.Object), sum: t.SHA256, until: t.Until}
+		if content, _, err := a.read(ctx, s.key, "", *t.Size); err == nil && s.is(content) {
+			s.content = content
+			return s, nil
+		}
+	}
+	return nil, nil //nolint:nilnil // nothing is there: it is written anew
+}
+
+// begin encrypts the record and writes down what is about to be written; nil when the record is not what it was.
+func (r *run) begin(ctx context.Context, category v1alpha1.Category, at place, t *taken) (*sealed, error) {
+	var content bytes.Buffer
+	out, err := age.Encrypt(&content, r.recipients...)
+	if err == nil {
+		_, err = io.WriteString(out, t.Document)
+	}
+	if err == nil {
+		err = out.Close()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("encrypting: %w", err)
+	}
+	sum := sha256.Sum256(content.Bytes())
+	s := &sealed{
+		key: objectstore.ArchiveKey(r.Settings.DataID+"/", t.Until, t.Object), content: content.Bytes(), sum: sum[:], until: t.Until,
+	}
+	var begun bool
+	err = r.conn.QueryRow(ctx, "SELECT archive_begin($1, $2, $3::text::tid, $4, $5, $6)", category, at.Number, at.Place, t.Content, len(s.content), s.sum).Scan(&begun)
+	if err != nil || !begun {
+		return nil, err
+	}
+	return s, nil
+}
+
+// deliver brings the record to every archive that does not show it yet, and gives the version each has.
+func (r *run) deliver(ctx context.Context, s *sealed) (map[string]string, error) {
+	versions := map[string]string{}
+	for i := range r.archives {
+		a := &r.archives[i]
+		version, err := a.deliver(ctx, s)
+		if class := objectstore.ClassOf(err); err != nil && (class == objectstore.ClassUnreachable || class == objectstore.ClassTimeout) {
+			a.fail(err)
+		}
+		if err != nil {
+			return nil, &archiveError{a.Name, err}
+		}
+		versions[a.Name] = version
+	}
+	return versions, nil
+}
+
+func (a *archive) deliver(ctx context.Context, s *sealed) (version string, err error) {
+	if a.client == nil {
+		return "", a.err
+	}
+	if version, err := a.shows(ctx, s, ""); err == nil {
+		return version, nil
+	}
+	if version, err = a.client.PutLocked(ctx, s.key, s.content, objectstore.Lock{Until: s.until}); err != nil {
+		return "", err
+	}
+	return a.shows(ctx, s, version)
+}
+
+// shows reads back a version, the current one when none is named: its bytes, and that it is locked until its date and
+// no other. That a store took it is no evidence (invariant 7).
+func (a *archive) shows(ctx context.Context, s *sealed, version string) (string, error) {
+	content, version, err := a.read(ctx, s.key, version, int64(len(s.content)))
+	if err != nil {
+		return "", err
+	}
+	if !s.is(content) {
+		return "", objectstore.Corrupt(a.Name, s.key)
+	}
+	info, err := a.client.Stat(ctx, s.key, version)
+	if err != nil {
+		return "", err
+	}
+	if info.VersionID == "" || info.VersionID != version || info.Size != int64(len(s.content)) {
+		return "", objectstore.Corrupt(a.Name, s.key)
+	}
+	if !info.Lock.Until.Equal(s.until) {
+		return "", objectstore.LockIgnored(a.Name, s.key)
+	}
+	return version, nil
+}
+
+// read reads no more than what must be there, and one byte.
+func (a *archive) read(ctx context.Context, key, version string, size int64) ([]byte, string, error) {
+	object, err := a.client.GetVersion(ctx, key, version)
+	if err != nil {
+		return nil, "", err
+	}
+	defer func() { _ = object.Close() }()
+	content, err := io.ReadAll(io.LimitReader(object, size+1))
+	if err != nil {
+		return nil, "", err
+	}
+	if version == "" {
+		version = object.VersionID
+	}
+	return content, version, nil
+}
+
+// is tells whether content is what was sealed.
+func (s *sealed) is(content []byte) bool {
+	sum := sha256.Sum256(content)
+	return bytes.Equal(sum[:], s.sum)
+}
