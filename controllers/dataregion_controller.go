@@ -158,6 +158,7 @@ func (r *DataRegionReconciler) admission(region *v1alpha1.DataRegion) metav1.Con
 
 func (r *DataRegionReconciler) reportDatabases(region *v1alpha1.DataRegion) (problems []string) {
 	status := &region.Status
+	before := status.Retained
 	status.Databases, status.Retained = nil, nil
 	var tenants int32
 	for _, server := range region.Spec.DatabaseServers {
@@ -184,7 +185,24 @@ func (r *DataRegionReconciler) reportDatabases(region *v1alpha1.DataRegion) (pro
 	status.Tenants = &tenants
 	slices.SortFunc(status.Retained, func(a, b v1alpha1.RetainedData) int { return a.Since.Compare(b.Since.Time) })
 	status.Retained = status.Retained[:min(len(status.Retained), 100)]
+	for i := range status.Retained {
+		r.reportKept(&status.Retained[i], before)
+	}
 	return problems
+}
+
+// reportKept tells of a removed tenant's jobs; an operator that has just started goes on telling what the last one saw.
+func (r *DataRegionReconciler) reportKept(entry *v1alpha1.RetainedData, before []v1alpha1.RetainedData) {
+	if kept, looked := r.Book.Kept(entry.DataID); looked {
+		entry.Jobs, entry.Incidents = kept.Jobs, kept.Incidents
+		return
+	}
+	entry.Jobs = metav1.ConditionUnknown
+	for _, known := range before {
+		if known.DataID == entry.DataID {
+			entry.Incidents = known.Incidents
+		}
+	}
 }
 
 func retainedOf(audit evidence.Audit) []v1alpha1.RetainedData {

@@ -32,6 +32,8 @@ type Leftovers struct {
 	Stores    *Stores
 	Book      *evidence.Book
 	Certifier *Certifier
+	// Namespace of the operator, where declarations of removed tenants lie.
+	Namespace string
 	Now       func() time.Time
 }
 
@@ -193,6 +195,10 @@ func (l *Leftovers) sweepJobs(ctx context.Context, region *v1alpha1.DataRegion, 
 			if _, err := removeFromStore(ctx, l.Stores, region.Name, &region.Spec.BackupStores[j], dataID); err != nil {
 				return err
 			}
+		}
+		// Before the jobs, or they would be made again.
+		if err := forgetDeclaration(ctx, l.Client, l.Namespace, dataID); err != nil {
+			return err
 		}
 		if err := deletePlatformObjects(ctx, l.Client, region.Spec.PlatformNamespace, client.MatchingLabels{resources.LabelDataID: dataID}); err != nil {
 			return err

@@ -42,14 +42,19 @@ type TenantReconciler struct {
 	applied    appliedSpecs
 	// incidents reported last, by UID of the tenant; only of tenants that had any.
 	incidents sync.Map
-	bound     appliedSpecs
+	// tending lets one look after the jobs of removed tenants at a time.
+	tending sync.Mutex
+	bound   appliedSpecs
 }
 
 // Reconcile is the straight line of one tenant.
 func (r *TenantReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctrl.Result, error) {
 	s, err := r.load(ctx, req.NamespacedName)
-	if s == nil || err != nil {
+	if err != nil {
 		return ctrl.Result{}, err
+	}
+	if s == nil {
+		return ctrl.Result{}, r.tendRemoved(ctx, req.NamespacedName)
 	}
 	// Deletion comes before every gate: nothing that is missing or wrong may hold it up.
 	if !s.tenant.DeletionTimestamp.IsZero() {

@@ -76,6 +76,9 @@ func (r *TenantReconciler) end(ctx context.Context, s *scope) error {
 	if err := r.abandonImport(ctx, s); err != nil {
 		return err
 	}
+	if err := r.keepDeclaration(ctx, s); err != nil {
+		return err
+	}
 	if s.tenant.Spec.DeletionPolicy == v1alpha1.DeletionDelete {
 		return r.deleteData(ctx, s)
 	}
@@ -153,6 +156,9 @@ func (r *TenantReconciler) deleteData(ctx context.Context, s *scope) error {
 		return nil
 	}
 	if err := deletePlatformObjects(ctx, r.Client, region.Spec.PlatformNamespace, client.MatchingLabels{resources.LabelDataID: dataID}); err != nil {
+		return err
+	}
+	if err := forgetDeclaration(ctx, r.Client, r.Defaults.OperatorNamespace, dataID); err != nil {
 		return err
 	}
 	r.Recorder.Eventf(s.tenant, nil, corev1.EventTypeNormal, "Deleted", "Delete", "Schema %s, its roles and its backups are gone: DeletionCertificate %s", dataID, cert.Name)

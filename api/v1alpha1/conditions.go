@@ -182,6 +182,10 @@ const (
 	ReasonForeignNode = "ForeignNode"
 	// ReasonPlacementUnenforced means an object of the tenant lacks the affinity to the region's nodes.
 	ReasonPlacementUnenforced = "PlacementUnenforced"
+	// ReasonJobMissing means that a job of a removed tenant, which its data still needs, was deleted; it is made again.
+	ReasonJobMissing = "JobMissing"
+	// ReasonJobSuspended means that a job of a removed tenant was suspended; it is set going again.
+	ReasonJobSuspended = "JobSuspended"
 	// ReasonEgressOpen means an address the region does not declare answered the tenant's instance.
 	ReasonEgressOpen = "EgressOpen"
 	// ReasonAdmissionOpen means a dry-run binding to a foreign node was not refused: the admission policies are missing.

@@ -134,4 +134,13 @@ type RetainedData struct {
 	// Overdue is the number of records past their period and still there.
 	// +optional
 	Overdue *int64 `json:"overdue,omitempty"`
+	// Jobs is True when purge and expiry are as they were when the tenant was removed and run on trusted nodes alone,
+	// False while an incident lasts, and Unknown while nobody can say.
+	// +optional
+	Jobs metav1.ConditionStatus `json:"jobs,omitempty"`
+	// Incidents are breaches that were noticed, newest first; a healed one stays until others take its place.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=4
+	Incidents []Incident `json:"incidents,omitempty"`
 }

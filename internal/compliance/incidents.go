@@ -71,15 +71,19 @@ func (h *History) enter(v Violation, action v1alpha1.IncidentAction, at metav1.T
 // bound drops the oldest: healed ones first, since what lasts must be seen.
 func (h *History) bound() {
 	for len(h.All) > maxIncidents {
-		drop := len(h.All) - 1
-		for i := drop; i >= 0; i-- {
-			if h.All[i].HealedAt != nil {
-				drop = i
-				break
-			}
-		}
-		h.All = slices.Delete(h.All, drop, drop+1)
+		h.drop()
 	}
+}
+
+func (h *History) drop() {
+	drop := len(h.All) - 1
+	for i := drop; i >= 0; i-- {
+		if h.All[i].HealedAt != nil {
+			drop = i
+			break
+		}
+	}
+	h.All = slices.Delete(h.All, drop, drop+1)
 }
 
 func bounded(text string, most int) string {

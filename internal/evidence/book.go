@@ -64,6 +64,7 @@ type Book struct {
 	looked  bool
 	egress  map[string]compliance.Sample[compliance.Egress]
 	orphans map[string]compliance.Sample[compliance.Orphans]
+	kept    map[string]Kept
 	servers map[ServerKey]compliance.Sample[Server]
 	// asked is set once every instance was asked for its network.
 	asked    bool
@@ -81,6 +82,7 @@ func NewBook(notify func(dataID string)) *Book {
 		endpoints: map[EndpointKey]compliance.Sample[compliance.Endpoint]{},
 		sites:     map[string]compliance.Sample[compliance.Endpoint]{},
 		egress:    map[string]compliance.Sample[compliance.Egress]{},
+		kept:      map[string]Kept{},
 		orphans:   map[string]compliance.Sample[compliance.Orphans]{},
 		servers:   map[ServerKey]compliance.Sample[Server]{},
 		fronts:    map[string]compliance.Sample[[]compliance.Placement]{},

@@ -94,12 +94,12 @@ func New(ctx context.Context, config *rest.Config, o Options) (manager.Manager, 
 	certifier := &controllers.Certifier{
 		Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Stores: stores, Book: book, Namespace: o.Namespace, Now: time.Now,
 	}
-	leftovers := &controllers.Leftovers{Client: mgr.GetClient(), Databases: databases, Stores: stores, Book: book, Certifier: certifier, Now: time.Now}
+	leftovers := &controllers.Leftovers{Client: mgr.GetClient(), Databases: databases, Stores: stores, Book: book, Certifier: certifier, Namespace: o.Namespace, Now: time.Now}
 	serving := &controllers.Serving{Client: mgr.GetClient(), Secrets: mgr.GetAPIReader(), Namespace: o.Namespace}
 	kick := make(chan struct{}, 1)
 	measurer := &controllers.Measurer{
 		Client: mgr.GetClient(), Databases: databases, Stores: stores, Book: book, Pods: mgr.GetAPIReader(),
-		Interval: o.MeasureInterval, Timeout: min(max(o.MeasureInterval, 5*time.Second), time.Minute), Kick: kick, Done: leftovers.Sweep,
+		Interval: o.MeasureInterval, Timeout: min(max(o.MeasureInterval, 5*time.Second), time.Minute), Kick: kick,
 	}
 	if err := mgr.Add(measurer); err != nil {
 		return nil, err
@@ -122,6 +122,10 @@ func New(ctx context.Context, config *rest.Config, o Options) (manager.Manager, 
 		Client: mgr.GetClient(), Databases: databases, Stores: stores, Serving: serving, Book: book, Certifier: certifier,
 		Recorder: mgr.GetEventRecorder("termintreu"), MaxEvidenceAge: o.MaxEvidenceAge, ReadsNotices: o.ReadNotices, Now: time.Now,
 		Defaults: plan.Defaults{Image: o.Image, ImagePullPolicy: o.ImagePullPolicy, OperatorNamespace: o.Namespace},
+	}
+	measurer.Done = func(ctx context.Context) {
+		leftovers.Sweep(ctx)
+		tenants.TendRetained(ctx)
 	}
 	regions := &controllers.DataRegionReconciler{Client: mgr.GetClient(), Book: book, Kick: kick, Interval: o.MeasureInterval}
 	policies := &controllers.RetentionPolicyReconciler{Client: mgr.GetClient()}

@@ -57,6 +57,8 @@ const (
 	ComponentExpiry Component = "expiry"
 	// ComponentExport exports everything once the contract has ended, in the platform namespace.
 	ComponentExport Component = "export"
+	// ComponentDeclaration is what a removed tenant had declared, in the operator's namespace.
+	ComponentDeclaration Component = "declaration"
 	// ComponentJobs is what the jobs of all tenants share, in the platform namespace.
 	ComponentJobs Component = "jobs"
 )

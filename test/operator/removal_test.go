@@ -5,7 +5,6 @@ package operator_test
 import (
 	"context"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -75,9 +74,7 @@ var _ = Describe("Removing a tenant", func() {
 		w.expectGone(ctx, tenant)
 		for _, store := range stores {
 			id, key := settings.StoreKeys(store.Name)
-			_, err := store.As(string(secret.Data[id]), string(secret.Data[key])).ListObjectVersions(ctx, &s3.ListObjectVersionsInput{
-				Bucket: aws.String(store.Bucket), Prefix: aws.String(dataIDOf(tenant) + "/"),
-			})
+			_, err := store.As(string(secret.Data[id]), string(secret.Data[key])).ListObjectVersions(ctx, versionsOf(store.Bucket, dataIDOf(tenant)+"/"))
 			Expect(err).To(HaveOccurred(), "the tenant's identity at %s is still good", store.Name)
 		}
 	})
@@ -114,6 +111,10 @@ var _ = Describe("Removing a tenant", func() {
 		w.purge(ctx, tenant)
 	})
 })
+
+func versionsOf(bucket, prefix string) *s3.ListObjectVersionsInput {
+	return &s3.ListObjectVersionsInput{Bucket: &bucket, Prefix: &prefix}
+}
 
 // expectReleased waits until the BookingTenant itself is gone.
 func expectReleased(ctx context.Context, tenant *v1alpha1.BookingTenant) {

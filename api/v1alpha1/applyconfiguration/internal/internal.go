@@ -1555,6 +1555,15 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: dataID
       type:
         scalar: string
+    - name: incidents
+      type:
+        list:
+          elementType:
+            namedType: com.github.termintreu.termintreu.api.v1alpha1.Incident
+          elementRelationship: atomic
+    - name: jobs
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.ConditionStatus
     - name: name
       type:
         scalar: string

@@ -25,6 +25,11 @@ type RetainedDataApplyConfiguration struct {
 	Until *v1.Time `json:"until,omitempty"`
 	// Overdue is the number of records past their period and still there.
 	Overdue *int64 `json:"overdue,omitempty"`
+	// Jobs is True when purge and expiry are as they were when the tenant was removed and run on trusted nodes alone,
+	// False while an incident lasts, and Unknown while nobody can say.
+	Jobs *v1.ConditionStatus `json:"jobs,omitempty"`
+	// Incidents are breaches that were noticed, newest first; a healed one stays until others take its place.
+	Incidents []IncidentApplyConfiguration `json:"incidents,omitempty"`
 }
 
 // RetainedDataApplyConfiguration constructs a declarative configuration of the RetainedData type for use with
@@ -78,5 +83,26 @@ func (b *RetainedDataApplyConfiguration) WithUntil(value v1.Time) *RetainedDataA
 // If called multiple times, the Overdue field is set to the value of the last call.
 func (b *RetainedDataApplyConfiguration) WithOverdue(value int64) *RetainedDataApplyConfiguration {
 	b.Overdue = &value
+	return b
+}
+
+// WithJobs sets the Jobs field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Jobs field is set to the value of the last call.
+func (b *RetainedDataApplyConfiguration) WithJobs(value v1.ConditionStatus) *RetainedDataApplyConfiguration {
+	b.Jobs = &value
+	return b
+}
+
+// WithIncidents adds the given value to the Incidents field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Incidents field.
+func (b *RetainedDataApplyConfiguration) WithIncidents(values ...*IncidentApplyConfiguration) *RetainedDataApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithIncidents")
+		}
+		b.Incidents = append(b.Incidents, *values[i])
+	}
 	return b
 }
