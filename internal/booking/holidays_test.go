@@ -3,6 +3,8 @@
 package booking_test
 
 import (
+	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -41,6 +43,26 @@ func TestHolidaysAreThoseOfTheLandOrCanton(t *testing.T) {
 		if got := strings.Join(days, " "); got != test.want {
 			t.Errorf("%s %d:\n%s, want\n%s", test.calendar, test.year, got, test.want)
 		}
+	}
+}
+
+// What the API server takes for a calendar must be one: an office would be open on every holiday of a Land nobody knows.
+func TestEveryCalendarTheAPITakesHasItsHolidays(t *testing.T) {
+	crd, err := os.ReadFile("../../config/crd/bases/booking.termintreu.dev_bookingtenants.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	countries := map[string]int{}
+	for _, named := range regexp.MustCompile(`(?m)^\s+- ((?:CH|DE)-[A-Z]{2})$`).FindAllSubmatch(crd, -1) {
+		calendar := v1alpha1.HolidayCalendar(named[1])
+		countries[string(calendar[:2])]++
+		// Nowhere are there fewer than eight, and none twice.
+		if days := booking.Holidays(calendar, 2026); len(days) < 8 || len(slices.Compact(slices.Clone(days))) != len(days) {
+			t.Errorf("%s has %v", calendar, days)
+		}
+	}
+	if countries["DE"] != 16 || countries["CH"] < 15 {
+		t.Errorf("the API takes %v", countries)
 	}
 }
 

@@ -53,3 +53,18 @@ func TestAppointmentsTheCatalogueHasNoRoomForAreCounted(t *testing.T) {
 		}
 	}
 }
+
+func TestTheClockOfAnOfficeThatIsGoneIsThatOfTheOthers(t *testing.T) {
+	read, err := booking.NewCatalogue(v1alpha1.Catalogue{Offices: []v1alpha1.Office{{Name: "office", TimeZone: "Europe/Zurich"}, {Name: "abroad", TimeZone: "Europe/Kyiv"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{"office": "Europe/Zurich", "abroad": "Europe/Kyiv", "gone": "Europe/Zurich"} {
+		if got := read.Zone(name).String(); got != want {
+			t.Errorf("%s: %s, want %s", name, got, want)
+		}
+	}
+	if got := (&booking.Catalogue{}).Zone("gone"); got != time.UTC {
+		t.Errorf("without an office: %s", got)
+	}
+}
