@@ -62,10 +62,11 @@ func newRestoreAnswer() *cobra.Command {
 	var file string
 	command := &cobra.Command{
 		Use:   "answer --identity FILE < challenge",
-		Short: "Answer the challenge of a restore with the recovery key, offline",
-		Long: `Reads status.challenge of a TenantRestore from standard input, opens the backup's file key with the secret key
-in FILE and prints it encrypted to the restore's one-time recipient. The secret key does not leave this machine; the
-answer opens that one backup and its erasure journal, and only for the job that asked.`,
+		Short: "Answer the challenge of a restore or an import with the secret key, offline",
+		Long: `Reads status.challenge of a TenantRestore, or status.import.challenge of a BookingTenant, from standard input,
+opens the file key of the backup or export with the secret key in FILE and prints it encrypted to the job's one-time
+recipient. The secret key does not leave this machine; the answer opens that one backup and its erasure journal, or that
+one export, and only for the job that asked.`,
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			identity, err := readIdentity(file)

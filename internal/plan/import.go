@@ -3,6 +3,7 @@
 package plan
 
 import (
+	"strings"
 	"time"
 
 	"github.com/termintreu/termintreu/api/v1alpha1"
@@ -33,8 +34,8 @@ func BuildImport(in Input, p *Plan) (*Import, error) {
 			spec.Store, len(p.Backup.Stores), p.Region.Name)
 	}
 	key := p.DataID + "/" + string(spec.File)
-	_, start, _, ok := objectstore.ParseKey(key)
-	if !ok {
+	_, start, kind, ok := objectstore.ParseKey(key)
+	if !ok || !strings.HasPrefix(string(kind), ".export") {
 		return nil, refuse(v1alpha1.ReasonInvalidImport, "spec.bootstrap.import.file %s names no time an export can have been begun at: keep the name it had at the old place", spec.File)
 	}
 	// Expiry takes an export like a backup, which would be before anybody could read it.

@@ -69,3 +69,34 @@ func TestAnImportThatCannotBeIsRefused(t *testing.T) {
 		})
 	}
 }
+
+// Whatever the file is called, the import reads below the tenant's own prefix, in no folder of it, or is refused.
+func FuzzImportFile(f *testing.F) {
+	for _, file := range []string{
+		"20261122T081500Z.export.tar.zst.age", "20261122T081500Z.export-2.tar.zst.age", "../other/20261122T081500Z.export.tar.zst.age",
+		"20261122T081500Z.dump.zst.age", "20261122T081500Z", "", "/",
+	} {
+		f.Add(file)
+	}
+	in := soundInput(f)
+	in.Tenant.Spec.Bootstrap = &v1alpha1.Bootstrap{}
+	p, err := plan.Build(in)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, file string) {
+		in.Tenant.Spec.Bootstrap.Import.File = v1alpha1.ExportFile(file)
+		made, err := plan.BuildImport(in, p)
+		var refusal *plan.Refusal
+		if errors.As(err, &refusal) {
+			return
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _, kind, ok := objectstore.ParseKey(made.Settings.Key)
+		if rest, own := strings.CutPrefix(made.Settings.Key, p.DataID+"/"); !own || strings.Contains(rest, "/") || !ok || !strings.HasPrefix(string(kind), ".export") {
+			t.Errorf("%q becomes %q", file, made.Settings.Key)
+		}
+	})
+}

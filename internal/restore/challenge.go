@@ -83,7 +83,7 @@ func Answer(text string, identities []age.Identity) (string, error) {
 	}
 	recipient, err := age.ParseHybridRecipient(c.Recipient)
 	if err != nil {
-		return "", errors.New("the challenge names no one-time recipient: copy it whole, from status.challenge of the TenantRestore")
+		return "", errors.New("the challenge names no one-time recipient: copy it whole, from status.challenge of the TenantRestore, or status.import.challenge of the BookingTenant")
 	}
 	var keys []byte
 	for _, header := range c.Headers {
@@ -107,7 +107,7 @@ func Answer(text string, identities []age.Identity) (string, error) {
 }
 
 func parseChallenge(text string) (*challenge, error) {
-	broken := errors.New("this is no challenge of ours: copy it whole, from status.challenge of the TenantRestore")
+	broken := errors.New("this is no challenge of ours: copy it whole, from status.challenge of the TenantRestore, or status.import.challenge of the BookingTenant")
 	raw, err := base64.StdEncoding.DecodeString(strings.TrimSpace(text))
 	if err != nil || len(raw) > challengeLimit {
 		return nil, broken

@@ -12,7 +12,7 @@ import (
 )
 
 // errWrongKey says what is known and how to mend it.
-var errWrongKey = errors.New("the identity opens neither the backup nor its erasure journal: it is not the secret key of any recipient the backup was made for; give one of those the tenant had when the backup was taken")
+var errWrongKey = errors.New("the identity opens neither the backup nor its erasure journal, nor the export that was asked for: it is not the secret key of any recipient they were made for; give one of those the tenant had when they were made")
 
 // Identity opens backups with secret keys that are at hand: the weaker way, since they then lie where the job runs.
 type Identity []age.Identity
