@@ -215,6 +215,11 @@ type Service struct {
 	// +listMapKey=scope
 	// +kubebuilder:validation:MaxItems=2
 	Consents []Consent `json:"consents,omitempty"`
+	// ReminderBefore offers a reminder by mail this long before the appointment, to whoever ticks that they want one and
+	// gives a mail address: minutes, hours or days, such as 24h, at most 31 days. Without it, nobody is reminded.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="int(self.substring(0, self.size() - 1)) * (self.endsWith('d') ? 1440 : self.endsWith('h') ? 60 : 1) <= 44640",message="remind at most 31 days before the appointment"
+	ReminderBefore Period `json:"reminderBefore,omitempty"`
 }
 
 // RequiredField is something a service must know of a citizen.

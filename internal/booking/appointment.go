@@ -36,6 +36,8 @@ type Appointment struct {
 	// Deadline is when a hold or an unconfirmed booking expires.
 	Deadline time.Time
 	Contact  *Contact
+	// Reminder is how long before the appointment the citizen wants a mail; zero for none.
+	Reminder time.Duration
 	// Consented tells that a consent was given and not withdrawn.
 	Consented bool
 }

@@ -47,6 +47,8 @@ type span struct {
 type Service struct {
 	v1alpha1.Service
 	Length time.Duration
+	// Reminder is how long before an appointment whoever wants is reminded; zero for not at all.
+	Reminder time.Duration
 }
 
 // NewCatalogue reads a catalogue. The error names the office or service at fault.
@@ -57,7 +59,13 @@ func NewCatalogue(source v1alpha1.Catalogue) (*Catalogue, error) {
 		if err != nil {
 			return nil, fmt.Errorf("service %s: %w", service.Name, err)
 		}
-		catalogue.Services = append(catalogue.Services, &Service{Service: service, Length: length})
+		read := &Service{Service: service, Length: length}
+		if service.ReminderBefore != "" {
+			if read.Reminder, err = service.ReminderBefore.Duration(); err != nil {
+				return nil, fmt.Errorf("service %s: reminder: %w", service.Name, err)
+			}
+		}
+		catalogue.Services = append(catalogue.Services, read)
 	}
 	for _, office := range source.Offices {
 		read, err := newOffice(office)

@@ -25,6 +25,8 @@ const (
 type Contact struct {
 	GivenName, FamilyName, Email, Phone string
 	Street, PostalCode, City            string
+	// Reminder is how long before the appointment the citizen wants a mail; zero for none.
+	Reminder time.Duration
 }
 
 // Asked says which contact fields a booking asks for.
@@ -34,13 +36,15 @@ type Asked struct {
 	Address       bool
 	// AddressOptional: the address rests on a consent of its own, and need not be given.
 	AddressOptional bool
+	// Reminder that is offered; zero for none.
+	Reminder time.Duration
 }
 
 // Asks tells which contact fields a service asks for on a channel: a phone number only where one is called, an address
 // only on site and where the service declares that it needs one (A6), or that one may be given freely.
 func (s *Service) Asks(channel v1alpha1.Channel) Asked {
 	freely := s.HasConsent(v1alpha1.ConsentPostalAddress)
-	return Asked{EmailOptional: s.EmailOptional, Phone: channel == v1alpha1.ChannelPhone, AddressOptional: freely,
+	return Asked{EmailOptional: s.EmailOptional, Phone: channel == v1alpha1.ChannelPhone, AddressOptional: freely, Reminder: s.Reminder,
 		Address: channel == v1alpha1.ChannelOnSite && (freely || slices.Contains(s.RequiredFields, v1alpha1.RequiredFieldPostalAddress))}
 }
 
@@ -62,6 +66,7 @@ const (
 	FieldFamilyName           Field = "family_name"
 	FieldEmail                Field = "email"
 	FieldPhone                Field = "phone"
+	FieldReminder             Field = "reminder"
 	FieldStreet               Field = "street"
 	FieldPostalCode           Field = "postal_code"
 	FieldCity                 Field = "city"
@@ -111,6 +116,12 @@ func ParseCorrection(form url.Values, asked Asked) (Contact, Faults) {
 		faults[FieldEmail] = "fault.missing"
 	} else if contact.Email != "" && !validEmail(contact.Email) {
 		faults[FieldEmail] = "fault.email"
+	}
+	if asked.Reminder > 0 && form.Get(string(FieldReminder)) == "yes" {
+		contact.Reminder = asked.Reminder
+		if contact.Email == "" {
+			faults[FieldEmail] = "fault.reminder"
+		}
 	}
 	if asked.Phone {
 		contact.Phone = line(form, FieldPhone)

@@ -94,7 +94,9 @@ type ExportedAppointment struct {
 	// ObjectedAt is when the citizen objected to the use, RestrictedUntil when their restriction of it ends.
 	ObjectedAt      *time.Time `json:"objectedAt,omitempty"`
 	RestrictedUntil *time.Time `json:"restrictedUntil,omitempty"`
-	DueAt           time.Time  `json:"deletionDueAt,omitzero"`
+	// ReminderBefore is how long before the appointment a reminder is sent, where the citizen asked for one.
+	ReminderBefore v1alpha1.Period `json:"reminderBefore,omitempty"`
+	DueAt          time.Time       `json:"deletionDueAt,omitzero"`
 }
 
 // ExportedContact is the contact's row.
@@ -149,6 +151,9 @@ func NewExport(record *Record, snapshot *Snapshot, language string, now time.Tim
 		Origin: record.Origin, CalledAt: record.Called, CompletedAt: record.Completed, MissedAt: record.Missed,
 		ObjectedAt: record.Objected, RestrictedUntil: record.Restricted,
 		DueAt: record.Due(snapshot.Instance, v1alpha1.CategoryAppointment).UTC(),
+	}
+	if record.Appointment.Reminder > 0 {
+		export.Appointment.ReminderBefore = v1alpha1.FormatPeriod(record.Appointment.Reminder)
 	}
 	service := snapshot.Catalogue.Service(record.Service)
 	export.Consents = exportConsents(record, service)

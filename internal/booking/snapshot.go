@@ -50,6 +50,15 @@ func NewSnapshot(document *settings.Instance) (*Snapshot, error) {
 	return snapshot, nil
 }
 
+// Asks is what a service asks for on a channel here: nobody is reminded where no relay takes the mail.
+func (s *Snapshot) Asks(service *Service, channel v1alpha1.Channel) Asked {
+	asked := service.Asks(channel)
+	if s.Mail == nil {
+		asked.Reminder = 0
+	}
+	return asked
+}
+
 func (s *Snapshot) readAppearance() error {
 	accent := v1alpha1.Colour("")
 	if s.Appearance != nil {

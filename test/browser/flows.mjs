@@ -147,6 +147,7 @@ export async function address (page, language, look) {
   await page.locator('button[name="start"]').nth(9).click()
   await fill(page, { ...person, street: 'Quellenweg 9', postal_code: '4001', city: 'Basel' })
   await page.locator('input[name="consent_postal_address"]').check()
+  await page.locator('input[name="reminder"]').check()
   await page.locator('input[name="notice"]').check()
   await submit(page, '/contact')
   await submit(page, '/confirm')
@@ -156,6 +157,9 @@ export async function address (page, language, look) {
   await look('consent-withdrawn')
   const copy = await (await page.request.get(appointment + '/data.json')).json()
   assert.ok(!copy.contact.street && copy.consents[0].withdrawnAt && copy.appointment.state === 'confirmed', 'the address alone is gone')
+  await page.goto(appointment + '/correct')
+  assert.ok(await page.locator('input[name="reminder"]').isChecked(), 'the reminder is wanted')
+  await look('correct-reminder')
   await page.goto(appointment + '/data')
   await look('data-consent')
 }

@@ -50,6 +50,7 @@ func withConsents(document *settings.Instance) {
 		"de": "Meine Postadresse darf für Rückfragen zu diesem Termin gespeichert werden.", "en": "My postal address may be stored for questions about this appointment.",
 		"fr": "Mon adresse postale peut être enregistrée pour des questions sur ce rendez-vous.", "it": "Il mio indirizzo postale può essere conservato per domande su questo appuntamento.",
 		"uk": "Мою поштову адресу можна зберігати для запитань щодо цього запису."}}}
+	document.Catalogue.Services[0].ReminderBefore = "24h"
 	document.Catalogue.Services[1].LegalBasis = "Art. 9(2)(a) GDPR"
 	document.Catalogue.Services[1].Consents = []v1alpha1.Consent{{Scope: v1alpha1.ConsentService, Text: v1alpha1.LocalizedText{
 		"de": "Ich willige ein, dass die Beratungsstelle auch Angaben zu meiner Gesundheit verarbeitet.", "en": "I consent to the counselling centre processing information about my health as well.",

@@ -192,6 +192,11 @@ func expire(ctx context.Context, bookings *store.Store, snapshot func() *booking
 			logger.Error("expired holds not deleted", "error", err.Error())
 		}
 		counters.bookings.WithLabelValues("expired").Add(float64(expired))
+		if snapshot().Mail != nil {
+			if _, err := bookings.QueueReminders(ctx); err != nil && ctx.Err() == nil {
+				logger.Error("reminders not queued", "error", err.Error())
+			}
+		}
 		if err := bookings.ExpireSessions(ctx); err != nil && ctx.Err() == nil {
 			logger.Error("expired sessions not deleted", "error", err.Error())
 		}

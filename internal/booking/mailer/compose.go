@@ -34,6 +34,8 @@ type letter struct {
 	// When and Details tell the appointment, a line each.
 	When    string
 	Details []string
+	// Hint is a further sentence, empty for none.
+	Hint string
 	// Link is the secret link, empty where none is needed.
 	LinkText, LinkLabel, Link     string
 	PrivacyLabel, Privacy, Signed string
@@ -69,6 +71,9 @@ func Compose(snapshot *booking.Snapshot, next *store.Mail, now time.Time) (*mail
 		return nil, err
 	}
 	message.AddAlternativeString(mail.TypeTextHTML, page.String())
+	if next.Kind == store.MailReminder {
+		return message, nil // the calendar has the entry already
+	}
 	parties := &invite.Parties{Organizer: snapshot.Mail.From, Attendee: appointment.Contact.Email}
 	method := "REQUEST"
 	if next.Kind == store.MailCancelled {
@@ -96,8 +101,12 @@ func newLetter(snapshot *booking.Snapshot, next *store.Mail, words *locale.Local
 	if said.Brand == "" {
 		said.Brand = said.Signed
 	}
-	if next.Token != "" {
-		said.Details = append(said.Details, words.Say("code.yours")+" "+booking.Code(booking.TokenHash(next.Token)))
+	if next.Kind != store.MailCancelled {
+		said.Details = append(said.Details, words.Say("code.yours")+" "+next.Code)
+	}
+	if next.Kind == store.MailReminder {
+		// Only a hash of the link is known by now.
+		said.Hint = words.Say("mail.reminder.hint")
 	}
 	if snapshot.URL != "" {
 		if next.Token != "" {
@@ -133,6 +142,9 @@ func (l letter) text() string {
 	paragraph(append([]string{l.When}, l.Details...)...)
 	if l.Link != "" {
 		paragraph(l.LinkText, l.Link)
+	}
+	if l.Hint != "" {
+		paragraph(l.Hint)
 	}
 	if l.Privacy != "" {
 		paragraph(l.PrivacyLabel + " " + l.Privacy)

@@ -51,8 +51,8 @@ func (s *Sender) Drain(ctx context.Context) error {
 }
 
 func (s *Sender) one(ctx context.Context, snapshot *booking.Snapshot, next *store.Mail) error {
-	if next.Appointment.Contact.Email == "" {
-		// The contact went in the meantime: there is nobody to write to.
+	if next.Appointment.Contact.Email == "" || pointless(next, s.Clock()) {
+		// The contact went in the meantime, so that there is nobody to write to, or there is nothing to remind of.
 		s.Sent("dropped")
 		return s.Store.MailDone(ctx, next.ID)
 	}
@@ -65,6 +65,11 @@ func (s *Sender) one(ctx context.Context, snapshot *booking.Snapshot, next *stor
 	s.Log.Warn("mail not sent", "mail", next.ID, "attempt", next.Attempts, "reason", code, "permanent", permanent)
 	s.Sent(map[bool]string{true: "failed", false: "retried"}[permanent])
 	return s.Store.MailFailed(ctx, next, permanent)
+}
+
+// pointless tells a reminder of what was cancelled, or has begun, while the relay was down.
+func pointless(next *store.Mail, now time.Time) bool {
+	return next.Kind == store.MailReminder && (next.Appointment.State != booking.StateConfirmed || !next.Appointment.Start.After(now))
 }
 
 // reason tells an error without its text, which may name the citizen.

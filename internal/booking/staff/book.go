@@ -56,6 +56,14 @@ type bookBody struct {
 	ContactPeriod      string
 }
 
+// Reminder is how long before an appointment the caller may be reminded, in words; empty for not at all.
+func (b bookBody) Reminder(words *locale.Locale) string {
+	if b.Asked.Reminder == 0 {
+		return ""
+	}
+	return words.Period(v1alpha1.FormatPeriod(b.Asked.Reminder))
+}
+
 // readWish reads what the address or the form says so far. A time citizens are not offered is taken only with a reason
 // and from somebody who may override.
 func (d *Desk) readWish(r *request, form url.Values) (wanted wish, faults []fault) {
@@ -126,7 +134,7 @@ func (d *Desk) bookPage(w http.ResponseWriter, r *request, status int, wanted wi
 	}
 	switch {
 	case wanted.Slot != nil:
-		body.Asked, body.Consents = asked(wanted), wanted.Service.AsksConsent(wanted.Channel, r.locale.Tag)
+		body.Asked, body.Consents = asked(r.snapshot, wanted), wanted.Service.AsksConsent(wanted.Channel, r.locale.Tag)
 		body.When = r.locale.Date(wanted.Slot.Start) + ", " + r.locale.Clock(wanted.Slot.Start, booking.Repeated(wanted.Slot.Start))
 		body.Start = wanted.Slot.Start.UTC().Format(time.RFC3339)
 		if nonce := r.PostForm.Get("nonce"); nonce != "" {
@@ -178,8 +186,8 @@ type bookedBody struct {
 }
 
 // asked is what a booking for a caller asks for: the mail address is never demanded (A5).
-func asked(wanted wish) booking.Asked {
-	asked := wanted.Service.Asks(wanted.Channel)
+func asked(snapshot *booking.Snapshot, wanted wish) booking.Asked {
+	asked := snapshot.Asks(wanted.Service, wanted.Channel)
 	asked.EmailOptional = true
 	return asked
 }
@@ -191,7 +199,7 @@ func (d *Desk) book(w http.ResponseWriter, r *request) error {
 	if wanted.Office == nil || wanted.Service == nil {
 		return d.missing(w, r)
 	}
-	contact, wrong := booking.ParseContact(r.PostForm, asked(wanted), r.snapshot.Notice.Date)
+	contact, wrong := booking.ParseContact(r.PostForm, asked(r.snapshot, wanted), r.snapshot.Notice.Date)
 	consents := booking.ParseConsents(r.PostForm, wanted.Service.AsksConsent(wanted.Channel, r.locale.Tag), &contact, wrong)
 	for _, field := range booking.ContactFields {
 		if key, is := wrong[field]; is {

@@ -129,12 +129,12 @@ func (s *Store) Find(ctx context.Context, token string, expiry booking.Expiry) (
 	)
 	err := s.pool.QueryRow(ctx, `SELECT a.id::text, a.office, a.service, a.channel, a.starts_at, a.ends_at, a.state, a.locale, a.sequence, a.created_at,
 			c.given_name, c.family_name, c.email, c.phone, c.street, c.postal_code, c.city,
-			EXISTS (SELECT FROM consent AS n WHERE n.subject = a.id::text AND n.withdrawn_at IS NULL)
+			EXISTS (SELECT FROM consent AS n WHERE n.subject = a.id::text AND n.withdrawn_at IS NULL), coalesce(a.remind_before, '0')
 		FROM (SELECT * FROM appointment WHERE token_hash = $3 AND `+alive+`) AS a
 		LEFT JOIN contact AS c ON c.appointment_id = a.id`,
 		expiry.Hold.Seconds(), expiry.Unconfirmed.Seconds(), booking.TokenHash(token)).Scan(
 		&found.ID, &found.Office, &found.Service, &found.Channel, &found.Start, &found.End, &found.State, &found.Locale, &found.Sequence, &created,
-		&given, &family, &email, &phone, &street, &postalCode, &city, &found.Consented)
+		&given, &family, &email, &phone, &street, &postalCode, &city, &found.Consented, &found.Reminder)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, ErrNotFound
 	}
@@ -157,9 +157,9 @@ func (s *Store) Find(ctx context.Context, token string, expiry booking.Expiry) (
 func (s *Store) SaveContact(ctx context.Context, token string, contact booking.Contact, noticeDate string, expiry booking.Expiry, consents ...booking.Consent) error {
 	return s.inTx(ctx, "storing a contact", func(tx pgx.Tx) error {
 		var id string
-		err := tx.QueryRow(ctx, `UPDATE appointment SET state = 'pending'
+		err := tx.QueryRow(ctx, `UPDATE appointment SET state = 'pending', remind_before = $4
 			WHERE token_hash = $3 AND state IN ('held', 'pending') AND NOT `+expired+` RETURNING id::text`,
-			expiry.Hold.Seconds(), expiry.Unconfirmed.Seconds(), booking.TokenHash(token)).Scan(&id)
+			expiry.Hold.Seconds(), expiry.Unconfirmed.Seconds(), booking.TokenHash(token), wanted(contact.Reminder)).Scan(&id)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return s.unchanged(ctx, tx, token)
 		}

@@ -106,8 +106,8 @@ func (s *Store) BookFor(ctx context.Context, by booking.Staff, call Call, expiry
 
 // settle makes the hold of this transaction a booking.
 func (s *Store) settle(ctx context.Context, tx pgx.Tx, by booking.Staff, call Call) (id string, err error) {
-	err = tx.QueryRow(ctx, `UPDATE appointment SET state = 'confirmed', confirmed_at = now(), origin = $2 WHERE token_hash = $1 RETURNING id::text`,
-		booking.TokenHash(call.Token), string(call.Origin)).Scan(&id)
+	err = tx.QueryRow(ctx, `UPDATE appointment SET state = 'confirmed', confirmed_at = now(), origin = $2, remind_before = $3 WHERE token_hash = $1 RETURNING id::text`,
+		booking.TokenHash(call.Token), string(call.Origin), wanted(call.Contact.Reminder)).Scan(&id)
 	if err != nil {
 		return "", err
 	}

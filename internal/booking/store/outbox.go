@@ -20,6 +20,7 @@ const (
 	MailConfirmed MailKind = "confirmed"
 	MailMoved     MailKind = "moved"
 	MailCancelled MailKind = "cancelled"
+	MailReminder  MailKind = "reminder"
 )
 
 const (
@@ -32,9 +33,11 @@ const (
 
 // Mail is a claimed row of the outbox with what is needed to write the mail.
 type Mail struct {
-	ID          int64
-	Kind        MailKind
-	Token       string
+	ID    int64
+	Kind  MailKind
+	Token string
+	// Code is what the citizen shows at the office.
+	Code        string
 	Attempts    int
 	Appointment booking.Appointment
 }
@@ -49,33 +52,38 @@ func enqueue(ctx context.Context, tx pgx.Tx, appointment string, kind MailKind, 
 	return err
 }
 
+// later puts a mail off by $1 seconds. A reminder waits by remind_at: see the migration.
+const later = `next_attempt_at = CASE WHEN remind_at IS NULL THEN now() + make_interval(secs => $1) ELSE next_attempt_at END,
+	remind_at = CASE WHEN remind_at IS NOT NULL THEN now() + make_interval(secs => $1) END`
+
 // ClaimMail takes the next mail that is due, or gives nil. Others do not see it until its lease ends.
 func (s *Store) ClaimMail(ctx context.Context) (*Mail, error) {
 	var (
 		mail         Mail
 		kind         string
 		token        *string
+		hash         []byte
 		email, given *string
 		family       *string
 	)
 	a := &mail.Appointment
 	err := s.pool.QueryRow(ctx, `WITH claimed AS (
-			UPDATE mail_outbox SET attempts = attempts + 1, next_attempt_at = now() + make_interval(secs => $1)
-			WHERE id = (SELECT id FROM mail_outbox WHERE failed_at IS NULL AND next_attempt_at <= now()
-				ORDER BY next_attempt_at LIMIT 1 FOR UPDATE SKIP LOCKED)
+			UPDATE mail_outbox SET attempts = attempts + 1, `+later+`
+			WHERE id = (SELECT id FROM mail_outbox WHERE failed_at IS NULL AND coalesce(remind_at, next_attempt_at) <= now()
+				ORDER BY coalesce(remind_at, next_attempt_at) LIMIT 1 FOR UPDATE SKIP LOCKED)
 			RETURNING id, appointment_id, kind, token, attempts)
 		SELECT m.id, m.kind, m.token, m.attempts, a.id::text, a.office, a.service, a.channel, a.starts_at, a.ends_at, a.state, a.locale, a.sequence,
-			c.given_name, c.family_name, c.email
+			a.token_hash, c.given_name, c.family_name, c.email
 		FROM claimed AS m JOIN appointment AS a ON a.id = m.appointment_id LEFT JOIN contact AS c ON c.appointment_id = a.id`,
 		lease.Seconds()).Scan(&mail.ID, &kind, &token, &mail.Attempts, &a.ID, &a.Office, &a.Service, &a.Channel, &a.Start, &a.End,
-		&a.State, &a.Locale, &a.Sequence, &given, &family, &email)
+		&a.State, &a.Locale, &a.Sequence, &hash, &given, &family, &email)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, scrub("claiming a mail", err)
 	}
-	mail.Kind, mail.Token = MailKind(kind), value(token)
+	mail.Kind, mail.Token, mail.Code = MailKind(kind), value(token), booking.Code(hash)
 	a.Contact = &booking.Contact{GivenName: value(given), FamilyName: value(family), Email: value(email)}
 	return &mail, nil
 }
@@ -93,8 +101,7 @@ func (s *Store) MailFailed(ctx context.Context, mail *Mail, permanent bool) erro
 		return scrub("giving up a mail", err)
 	}
 	backoff := min(firstBackoff<<min(mail.Attempts-1, maxAttempts), maxBackoff)
-	_, err := s.pool.Exec(ctx, `UPDATE mail_outbox SET next_attempt_at = now() + make_interval(secs => $2) WHERE id = $1`,
-		mail.ID, backoff.Seconds())
+	_, err := s.pool.Exec(ctx, `UPDATE mail_outbox SET `+later+` WHERE id = $2`, backoff.Seconds(), mail.ID)
 	return scrub("putting a mail back", err)
 }
 

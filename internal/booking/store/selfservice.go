@@ -73,6 +73,10 @@ func (s *Store) Correct(ctx context.Context, token string, contact booking.Conta
 		if err != nil {
 			return err
 		}
+		if _, err := tx.Exec(ctx, `UPDATE appointment SET remind_before = $2::interval,
+			reminded_for = CASE WHEN starts_at - $2::interval <= now() THEN starts_at ELSE reminded_for END WHERE id = $1::text::uuid`, id, wanted(contact.Reminder)); err != nil {
+			return err
+		}
 		if err := s.note(ctx, tx, "corrected", id); err != nil || !mail || !ahead || value(before) == contact.Email {
 			return err
 		}
@@ -188,7 +192,8 @@ func place(ctx context.Context, tx pgx.Tx, id, office string, counters int32, sl
 			return ErrTaken
 		}
 		err = pgx.BeginFunc(ctx, tx, func(savepoint pgx.Tx) error {
-			_, err := savepoint.Exec(ctx, `UPDATE appointment SET counter = $2, starts_at = $3, ends_at = $4, sequence = sequence + 1 WHERE id = $1`,
+			_, err := savepoint.Exec(ctx, `UPDATE appointment SET counter = $2, starts_at = $3, ends_at = $4, sequence = sequence + 1,
+				reminded_for = CASE WHEN $3::timestamptz - remind_before <= now() THEN $3::timestamptz ELSE reminded_for END WHERE id = $1`,
 				id, *counter, slot.Start, slot.End)
 			return err
 		})

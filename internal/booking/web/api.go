@@ -166,6 +166,8 @@ type apiService struct {
 	EmailOptional bool     `json:"emailOptional"`
 	// RequiredFields are asked for on site only.
 	RequiredFields []v1alpha1.RequiredField `json:"requiredFields,omitempty"`
+	// ReminderBefore is how long before the appointment a reminder can be asked for; empty where none is offered.
+	ReminderBefore v1alpha1.Period `json:"reminderBefore,omitempty"`
 	// Consents to ask for, by a box each that is not ticked, apart from the notice.
 	Consents []apiConsent `json:"consents,omitempty"`
 	Offices  []apiOffice  `json:"offices"`
@@ -183,6 +185,9 @@ func (s *Site) apiServices(r *request) (int, any, error) {
 	for _, service := range r.snapshot.Catalogue.Services {
 		entry := apiService{Name: string(service.Name), DisplayName: service.Title(r.locale.Tag), Duration: string(service.Duration),
 			EmailOptional: service.EmailOptional, RequiredFields: service.RequiredFields, Offices: []apiOffice{}}
+		if r.snapshot.Mail != nil {
+			entry.ReminderBefore = service.ReminderBefore
+		}
 		for _, channel := range service.Channels {
 			entry.Channels = append(entry.Channels, string(channel))
 		}

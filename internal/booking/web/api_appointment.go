@@ -70,6 +70,8 @@ type apiContact struct {
 	Street     string `json:"street,omitempty"`
 	PostalCode string `json:"postalCode,omitempty"`
 	City       string `json:"city,omitempty"`
+	// Reminder asks for a mail before the appointment, where the service offers one.
+	Reminder bool `json:"reminder,omitempty"`
 	// NoticeDate is the version of the notice the citizen has acknowledged; needed until the appointment is confirmed.
 	NoticeDate string `json:"noticeDate,omitempty"`
 	// Consents the citizen gave by ticking a box of their own, by scope: the textSHA256 of the text they were shown.
@@ -82,6 +84,9 @@ func (c apiContact) form() url.Values {
 		string(booking.FieldStreet): {c.Street}, string(booking.FieldPostalCode): {c.PostalCode}, string(booking.FieldCity): {c.City}, string(booking.FieldNoticeDate): {c.NoticeDate}}
 	if c.NoticeDate != "" {
 		form.Set(string(booking.FieldNotice), "yes")
+	}
+	if c.Reminder {
+		form.Set(string(booking.FieldReminder), "yes")
 	}
 	for scope, hash := range c.Consents {
 		form.Set(string(booking.AskedConsent{Scope: scope}.Field()), hash)
@@ -118,7 +123,7 @@ func (s *Site) apiContact(r *request) (int, any, error) {
 		consents []booking.AskedConsent
 	)
 	if service := r.snapshot.Catalogue.Service(found.Service); service != nil {
-		asked, consents = service.Asks(found.Channel), service.AsksConsent(found.Channel, r.locale.Tag)
+		asked, consents = r.snapshot.Asks(service, found.Channel), service.AsksConsent(found.Channel, r.locale.Tag)
 	}
 	if found.State == booking.StateHeld || found.State == booking.StatePending {
 		contact, faults := booking.ParseContact(given.form(), asked, r.snapshot.Notice.Date)

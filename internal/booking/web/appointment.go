@@ -49,6 +49,8 @@ type appointmentBody struct {
 	NoticeDate, NoticeDay string
 	Controller            string
 	ContactPeriod         string
+	// ReminderPeriod is how long before the appointment a reminder is offered; empty for none.
+	ReminderPeriod string
 }
 
 // Fault gives the message of a field, or "".
@@ -110,6 +112,7 @@ func (s *Site) appointment(w http.ResponseWriter, r *request) error {
 			contact := booking.Contact{}
 			if found.Contact != nil {
 				contact = *found.Contact
+				contact.Reminder = found.Reminder
 			}
 			return s.contactForm(w, r, found, contact, nil)
 		case found.State == booking.StatePending:
@@ -147,14 +150,18 @@ func (s *Site) body(r *request, found *booking.Appointment) appointmentBody {
 		body.Controller = office.Controller
 	}
 	if service != nil {
-		body.Asked, body.Consents = service.Asks(found.Channel), service.AsksConsent(found.Channel, r.locale.Tag)
+		body.Asked, body.Consents = r.snapshot.Asks(service, found.Channel), service.AsksConsent(found.Channel, r.locale.Tag)
 		if office != nil {
 			body.Slots = slotsAddress(r.locale.Tag, service, office)
 		}
 	}
 	if found.Contact != nil {
 		body.Contact = *found.Contact
+		body.Contact.Reminder = found.Reminder
 		body.Mailed = found.Contact.Email != "" && r.snapshot.Mail != nil
+	}
+	if body.Asked.Reminder > 0 && !body.Past && found.State != booking.StateCancelled {
+		body.ReminderPeriod = r.locale.Period(v1alpha1.FormatPeriod(body.Asked.Reminder))
 	}
 	deadline := found.Deadline.In(r.snapshot.Catalogue.Zone(found.Office))
 	body.Deadline = r.locale.Clock(deadline, booking.Repeated(deadline))

@@ -19,11 +19,11 @@ type storedBody struct {
 	appointmentBody
 	Appointment, Person, Mail []row
 	// Given are consents and what became of them.
-	Given []row
-	AccessPeriod, BackupTime  string
+	Given                    []row
+	AccessPeriod, BackupTime string
 	// ConsentPeriod is how long the proof of a consent is kept; empty where none was given.
-	ConsentPeriod string
-	Correctable, Settled      bool
+	ConsentPeriod        string
+	Correctable, Settled bool
 }
 
 func (s *Site) stored(w http.ResponseWriter, r *request) error {
@@ -75,6 +75,9 @@ func (s *Site) storedBody(r *request, record *booking.Record) storedBody {
 	}
 	if record.Restricted != nil {
 		add(appointment, "data.restricted", when(*record.Restricted))
+	}
+	if record.Appointment.Reminder > 0 {
+		add(appointment, "data.reminder", r.locale.Period(v1alpha1.FormatPeriod(record.Appointment.Reminder)))
 	}
 	add(appointment, "data.number", record.ID)
 	add(appointment, "data.due", when(record.Due(r.snapshot.Instance, v1alpha1.CategoryAppointment)))
@@ -129,7 +132,9 @@ func (s *Site) askCorrect(w http.ResponseWriter, r *request) error {
 		if !correctable(found) {
 			return s.back(w, r)
 		}
-		return s.correctForm(w, r, found, *found.Contact, nil)
+		contact := *found.Contact
+		contact.Reminder = found.Reminder
+		return s.correctForm(w, r, found, contact, nil)
 	})
 }
 
