@@ -18,6 +18,13 @@ type Catalogue struct {
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=64
 	Services []Service `json:"services"`
+	// ReleaseDelay is how long, at least, a time that was cancelled or left by a move is kept from citizens: it is offered
+	// again at a random moment between this and twice this, so that nobody can hand one over by cancelling at an agreed
+	// moment. The staff may book it at once. At most a day.
+	// +optional
+	// +kubebuilder:default="5m"
+	// +kubebuilder:validation:XValidation:rule="int(self.substring(0, self.size() - 1)) * (self.endsWith('d') ? 1440 : self.endsWith('h') ? 60 : 1) <= 1440",message="offer a cancelled time again after a day at the latest"
+	ReleaseDelay Period `json:"releaseDelay,omitempty"`
 }
 
 // CatalogueName names an office or service in URLs.

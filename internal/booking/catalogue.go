@@ -25,6 +25,8 @@ const (
 type Catalogue struct {
 	Offices  []*Office
 	Services []*Service
+	// ReleaseDelay is how long, at least, a slot that was given up is kept from citizens; zero for not at all.
+	ReleaseDelay time.Duration
 }
 
 // Office is an office with its hours understood.
@@ -54,6 +56,13 @@ type Service struct {
 // NewCatalogue reads a catalogue. The error names the office or service at fault.
 func NewCatalogue(source v1alpha1.Catalogue) (*Catalogue, error) {
 	catalogue := &Catalogue{}
+	if source.ReleaseDelay != "" {
+		delay, err := source.ReleaseDelay.Duration()
+		if err != nil {
+			return nil, fmt.Errorf("release delay: %w", err)
+		}
+		catalogue.ReleaseDelay = delay
+	}
 	for _, service := range source.Services {
 		length, err := service.Duration.Duration()
 		if err != nil {

@@ -71,6 +71,7 @@ func Run(ctx context.Context, options Options) error {
 	}
 	defer bookings.Close()
 	bookings.Keeps = func(category v1alpha1.Category) bool { return source.Snapshot().Rule(category) != nil }
+	bookings.ReleaseDelay = func() time.Duration { return source.Snapshot().Catalogue.ReleaseDelay }
 	source.OnChange = func(before, after *booking.Snapshot) {
 		if before.Database != after.Database {
 			bookings.Reset()

@@ -35,6 +35,18 @@ func objectOf(appointment string) string { return "appointment/" + appointment }
 // takeAway deletes an appointment, or hides it until a backup has taken its journal entry to a store: cancelled, so that
 // the slot is free, and behind a link that nobody was ever given.
 func (s *Store) takeAway(ctx context.Context, tx pgx.Tx, token string) (id string, err error) {
+	var (
+		left   seat
+		booked bool
+	)
+	err = tx.QueryRow(ctx, `SELECT id::text, `+seatColumns+`, state = 'confirmed' FROM appointment WHERE token_hash = $1 FOR UPDATE`,
+		booking.TokenHash(token)).Scan(append(left.into(&id), &booked)...)
+	if err == nil && booked {
+		err = s.release(ctx, tx, left)
+	}
+	if err != nil {
+		return "", err
+	}
 	if !s.keeps(v1alpha1.CategoryErasureJournal) {
 		err = tx.QueryRow(ctx, `DELETE FROM appointment WHERE token_hash = $1 RETURNING id::text`, booking.TokenHash(token)).Scan(&id)
 		return id, err

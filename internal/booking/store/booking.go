@@ -34,11 +34,24 @@ type Hold struct {
 
 // Busy gives the live appointments of an office that overlap a stretch of time, in one query.
 func (s *Store) Busy(ctx context.Context, office string, from, until time.Time, expiry booking.Expiry) ([]booking.Busy, error) {
+	return s.busy(ctx, office, from, until, expiry, false)
+}
+
+// BusyToPublic gives, in the same query, also what was given up and is not offered to citizens yet.
+func (s *Store) BusyToPublic(ctx context.Context, office string, from, until time.Time, expiry booking.Expiry) ([]booking.Busy, error) {
+	return s.busy(ctx, office, from, until, expiry, true)
+}
+
+func (s *Store) busy(ctx context.Context, office string, from, until time.Time, expiry booking.Expiry, public bool) ([]booking.Busy, error) {
 	// One row per stretch of time, not per appointment: most of what a busy office costs is rows on their way.
-	rows, err := s.pool.Query(ctx, `SELECT starts_at, ends_at, array_agg(counter) FROM appointment
-		WHERE office = $3 AND tstzrange(starts_at, ends_at) && tstzrange($4, $5) AND state <> 'cancelled' AND NOT `+expired+`
-		GROUP BY starts_at, ends_at`,
-		expiry.Hold.Seconds(), expiry.Unconfirmed.Seconds(), office, from, until)
+	rows, err := s.pool.Query(ctx, `SELECT starts_at, ends_at, array_agg(counter) FROM (
+			SELECT starts_at, ends_at, counter FROM appointment
+			WHERE office = $3 AND tstzrange(starts_at, ends_at) && tstzrange($4, $5) AND state <> 'cancelled' AND NOT `+expired+`
+			UNION ALL
+			SELECT starts_at, ends_at, counter FROM slot_release
+			WHERE $6 AND office = $3 AND tstzrange(starts_at, ends_at) && tstzrange($4, $5) AND free_at > now()
+		) AS b GROUP BY starts_at, ends_at`,
+		expiry.Hold.Seconds(), expiry.Unconfirmed.Seconds(), office, from, until, public)
 	if err != nil {
 		return nil, scrub("reading the appointments of office "+office, err)
 	}
@@ -78,7 +91,11 @@ func (s *Store) Hold(ctx context.Context, hold Hold, expiry booking.Expiry) erro
 			if known, err := s.known(ctx, tx, hold.Token); known || err != nil {
 				return err
 			}
-			if done, err := insertHold(ctx, tx, hold); done || err != nil {
+			done, err := insertHold(ctx, tx, hold, true)
+			if done && err == nil {
+				done, err = s.unlessWithheld(ctx, tx, hold.Token)
+			}
+			if done || err != nil {
 				return err
 			}
 		}
@@ -100,13 +117,13 @@ func (s *Store) known(ctx context.Context, tx pgx.Tx, token string) (known bool,
 }
 
 // insertHold tries the first counter that looks free. The exclusion constraint has the last word: when another
-// transaction is faster, nothing is inserted and the caller looks again.
-func insertHold(ctx context.Context, tx pgx.Tx, hold Hold) (done bool, err error) {
+// transaction is faster, nothing is inserted and the caller looks again. A citizen gets no slot that was just given up.
+func insertHold(ctx context.Context, tx pgx.Tx, hold Hold, public bool) (done bool, err error) {
 	var counter *int32
 	err = tx.QueryRow(ctx, `SELECT min(c) FROM generate_series(1, $1::int) AS c WHERE NOT EXISTS (
 			SELECT FROM appointment WHERE office = $2 AND counter = c AND state <> 'cancelled'
-			AND tstzrange(starts_at, ends_at) && tstzrange($3, $4))`,
-		hold.Counters, hold.Office, hold.Slot.Start, hold.Slot.End).Scan(&counter)
+			AND tstzrange(starts_at, ends_at) && tstzrange($3, $4)) AND NOT ($5 AND `+withheld+`)`,
+		hold.Counters, hold.Office, hold.Slot.Start, hold.Slot.End, public).Scan(&counter)
 	if err != nil {
 		return false, err
 	}
@@ -219,9 +236,13 @@ func (s *Store) Cancel(ctx context.Context, token string, mail bool) (changed bo
 			changed = err == nil
 			return err
 		}
-		var id string
+		var (
+			id   string
+			left seat
+		)
 		err = tx.QueryRow(ctx, `UPDATE appointment SET state = 'cancelled', cancelled_at = now(), sequence = sequence + 1
-			WHERE token_hash = $1 AND state = 'confirmed' AND starts_at > now() AND completed_at IS NULL AND missed_at IS NULL RETURNING id::text`, booking.TokenHash(token)).Scan(&id)
+			WHERE token_hash = $1 AND state = 'confirmed' AND starts_at > now() AND completed_at IS NULL AND missed_at IS NULL
+			RETURNING id::text, `+seatColumns, booking.TokenHash(token)).Scan(left.into(&id)...)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return s.unchanged(ctx, tx, token)
 		}
@@ -229,6 +250,9 @@ func (s *Store) Cancel(ctx context.Context, token string, mail bool) (changed bo
 			return err
 		}
 		changed = true
+		if err := s.release(ctx, tx, left); err != nil {
+			return err
+		}
 		if err := s.note(ctx, tx, "cancelled", id); err != nil || !mail {
 			return err
 		}
@@ -251,6 +275,9 @@ func (s *Store) unchanged(ctx context.Context, tx pgx.Tx, token string) error {
 // Expire deletes holds and unconfirmed bookings past their period. The purge would too, but only once a day or so,
 // and these periods count in minutes.
 func (s *Store) Expire(ctx context.Context, expiry booking.Expiry) (int64, error) {
+	if _, err := s.pool.Exec(ctx, `DELETE FROM slot_release WHERE free_at <= now()`); err != nil {
+		return 0, scrub("deleting what is offered again", err)
+	}
 	tag, err := s.pool.Exec(ctx, `DELETE FROM appointment WHERE `+expired, expiry.Hold.Seconds(), expiry.Unconfirmed.Seconds())
 	if err != nil {
 		return 0, scrub("deleting expired holds", err)

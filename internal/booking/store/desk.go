@@ -42,8 +42,15 @@ func (s *Store) Advance(ctx context.Context, by booking.Staff, id string, step b
 		if !slices.Contains(visit.Steps(now), step) {
 			return nil
 		}
-		if _, err := tx.Exec(ctx, `UPDATE appointment SET `+steps[step].set+` WHERE id = $1`, visit.ID); err != nil {
+		var left seat
+		err = tx.QueryRow(ctx, `UPDATE appointment SET `+steps[step].set+` WHERE id = $1 RETURNING id::text, `+seatColumns, visit.ID).Scan(left.into(new(string))...)
+		if err != nil {
 			return err
+		}
+		if step == booking.StepCancel {
+			if err := s.release(ctx, tx, left); err != nil {
+				return err
+			}
 		}
 		changed = true
 		if err := s.noteAs(ctx, tx, by.Actor(), withReason(steps[step].noted, reason), objectOf(visit.ID)); err != nil || step != booking.StepCancel || !mail {
@@ -90,7 +97,7 @@ func (s *Store) BookFor(ctx context.Context, by booking.Staff, call Call, expiry
 			if !errors.Is(err, pgx.ErrNoRows) {
 				return err
 			}
-			done, err := insertHold(ctx, tx, call.Hold)
+			done, err := insertHold(ctx, tx, call.Hold, false)
 			if err != nil {
 				return err
 			}

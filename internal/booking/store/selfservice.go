@@ -149,22 +149,25 @@ func (s *Store) Move(ctx context.Context, token, office string, counters int32, 
 		changed = false
 		var (
 			id   string
-			from time.Time
+			left seat
 		)
-		err := tx.QueryRow(ctx, `SELECT id::text, starts_at FROM appointment
+		err := tx.QueryRow(ctx, `SELECT id::text, `+seatColumns+` FROM appointment
 			WHERE token_hash = $1 AND office = $2 AND state = 'confirmed' AND starts_at > now() AND called_at IS NULL
 			AND completed_at IS NULL AND missed_at IS NULL FOR UPDATE`,
-			booking.TokenHash(token), office).Scan(&id, &from)
+			booking.TokenHash(token), office).Scan(left.into(&id)...)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return s.unchanged(ctx, tx, token)
 		}
-		if err != nil || from.Equal(slot.Start) {
+		if err != nil || left.start.Equal(slot.Start) {
 			return err
 		}
 		if err := freeExpired(ctx, tx, office, slot, expiry); err != nil {
 			return err
 		}
 		if err := place(ctx, tx, id, office, counters, slot); err != nil {
+			return err
+		}
+		if err := s.release(ctx, tx, left); err != nil {
 			return err
 		}
 		changed = true
@@ -183,7 +186,7 @@ func place(ctx context.Context, tx pgx.Tx, id, office string, counters int32, sl
 		var counter *int32
 		err := tx.QueryRow(ctx, `SELECT min(c) FROM generate_series(1, $1::int) AS c WHERE NOT EXISTS (
 				SELECT FROM appointment WHERE office = $2 AND counter = c AND state <> 'cancelled' AND id <> $5::text::uuid
-				AND tstzrange(starts_at, ends_at) && tstzrange($3, $4))`,
+				AND tstzrange(starts_at, ends_at) && tstzrange($3, $4)) AND NOT `+withheld,
 			counters, office, slot.Start, slot.End, id).Scan(&counter)
 		if err != nil {
 			return err
@@ -195,8 +198,14 @@ func place(ctx context.Context, tx pgx.Tx, id, office string, counters int32, sl
 			_, err := savepoint.Exec(ctx, `UPDATE appointment SET counter = $2, starts_at = $3, ends_at = $4, sequence = sequence + 1,
 				reminded_for = CASE WHEN $3::timestamptz - remind_before <= now() THEN $3::timestamptz ELSE reminded_for END WHERE id = $1`,
 				id, *counter, slot.Start, slot.End)
-			return err
+			if err != nil {
+				return err
+			}
+			return stillOffered(ctx, savepoint, id)
 		})
+		if errors.Is(err, errWithheld) {
+			continue
+		}
 		var fault *pgconn.PgError
 		if !errors.As(err, &fault) || fault.Code != exclusionViolation {
 			return err

@@ -42,6 +42,8 @@ var ErrRefused = errors.New("the database does not allow it")
 type Store struct {
 	// Keeps tells whether the policy has a rule for a category; what has none is not stored. Nil means none has.
 	Keeps func(v1alpha1.Category) bool
+	// ReleaseDelay is how long, at least, citizens are not offered a slot that was given up. Nil means not at all.
+	ReleaseDelay func() time.Duration
 
 	pool *pgxpool.Pool
 }

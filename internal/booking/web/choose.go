@@ -149,7 +149,7 @@ func slotsPage(r *request, wanted choice, body slotsBody) view {
 func (s *Site) free(ctx context.Context, snapshot *booking.Snapshot, wanted choice) ([]booking.Slot, error) {
 	now := s.Clock()
 	from, until := wanted.Office.Horizon(now)
-	busy, err := s.Store.Busy(ctx, string(wanted.Office.Name), from, until, snapshot.Expiry)
+	busy, err := s.Store.BusyToPublic(ctx, string(wanted.Office.Name), from, until, snapshot.Expiry)
 	if err != nil {
 		return nil, err
 	}
