@@ -185,10 +185,22 @@ type InstanceSpec struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	TLSSecretName string `json:"tlsSecretName,omitempty"`
+	// Challenge is what holding a time costs a browser, against bookings by machines; nothing when absent.
+	// +optional
+	Challenge Challenge `json:"challenge,omitempty"`
 	// Resources of each replica.
 	// +optional
 	Resources *corev1.ResourceRequirements `json:"resources,omitempty"`
 }
+
+// Challenge is what holding a time costs a browser.
+//
+// +kubebuilder:validation:Enum=ProofOfWork
+type Challenge string
+
+// ChallengeProofOfWork has the browser do a moment's work, by a script of the site's own; without JavaScript the citizen
+// waits a few seconds instead. Nobody else is asked and nothing is stored in the browser.
+const ChallengeProofOfWork Challenge = "ProofOfWork"
 
 // Host is a DNS host name.
 //

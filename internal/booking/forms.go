@@ -76,6 +76,7 @@ const (
 	FieldNoticeDate           Field = "notice_date"
 	FieldStart                Field = "start"
 	FieldChannel              Field = "channel"
+	FieldProof                Field = "proof"
 	FieldNonce                Field = "nonce"
 )
 

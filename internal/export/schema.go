@@ -22,6 +22,8 @@ import (
 var leftOut = map[string]string{
 	"goose_db_version": "which migrations this schema has seen; the schema of another place has its own",
 	"purge_run":        "measurements of the purges of the place the records come from; they prove nothing elsewhere",
+	"challenge_key":    "the key the place the records come from signs its challenges with; another has its own",
+	"challenge_spent":  "challenges of the place the records come from",
 	"slot_release":     "slots that are offered to citizens again within minutes",
 	"staff_session":    "who is signed in at the staff side of the place the records come from; nobody is at another",
 	"retention_rule":   "the periods the records were collected under stand in format.json as promises; the new place's policy must keep them",

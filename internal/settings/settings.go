@@ -104,6 +104,8 @@ type Instance struct {
 	Staff     *Staff             `json:"staff,omitempty"`
 	Egress    Egress             `json:"egress"`
 	Catalogue v1alpha1.Catalogue `json:"catalogue"`
+	// Challenge is what holding a slot costs; empty for nothing.
+	Challenge v1alpha1.Challenge `json:"challenge,omitempty"`
 	// Appearance is nil for the site's own look.
 	Appearance *v1alpha1.Appearance `json:"appearance,omitempty"`
 	Notice     Notice               `json:"notice"`

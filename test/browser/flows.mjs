@@ -164,6 +164,30 @@ export async function address (page, language, look) {
   await look('data-consent')
 }
 
+// work: where a hold costs work, the script does it before anybody notices.
+export async function work (page, language, look) {
+  await page.goto(`/${language}/services/ausweis/offices/einwohneramt`)
+  await look('slots-work')
+  await page.locator('button[name="start"]').nth(3).click()
+  await page.locator('input[name="given_name"]').waitFor()
+}
+
+// wait: without the script a few seconds do instead; a button pressed too early says so.
+export async function wait (page, language, look) {
+  await page.route('**/challenge.js*', route => route.abort())
+  await page.goto(`/${language}/services/ausweis/offices/einwohneramt`)
+  await page.locator('button[name="start"]').nth(7).click()
+  await look('wait')
+  await page.goto(`/${language}/services/ausweis/offices/einwohneramt`)
+  await page.locator('button[name="start"]').nth(7).click()
+  await submit(page, '/hold')
+  await look('wait-early')
+  while (await page.locator('input[name="given_name"]').count() === 0) {
+    await page.waitForTimeout(2000)
+    await submit(page, '/hold')
+  }
+}
+
 export async function notice (page, language, look) {
   await page.goto(`/${language}/`)
   await page.locator('footer a[href$="/privacy"]').click()

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Runs every flow in every language with and without JavaScript: node run.mjs SITE LANGUAGES CHROMIUM PICTURES. It
+// Runs every flow in every language with and without JavaScript: node run.mjs SITE LANGUAGES CHROMIUM PICTURES; with
+// "work" behind, those of a site where a hold costs work. It
 // ends with status 1 and a line per finding when a page is not what it must be.
 
 import { chromium } from 'playwright-core'
 import { Inspector } from './inspect.mjs'
 import * as flows from './flows.mjs'
 
-const [site, languages, executablePath, pictures] = process.argv.slice(2)
+const [site, languages, executablePath, pictures, what] = process.argv.slice(2)
 const inspector = new Inspector(site, pictures)
 const browser = await chromium.launch({
   executablePath,
@@ -56,9 +57,15 @@ async function speak (language) {
   await visit('by keyboard', language, true, page => flows.keyboard(page, language))
 }
 
+async function hold (language) {
+  await visit('working', language, true, page => flows.work(page, language, name => inspector.inspect(page, name, language)))
+  await visit('waiting', language, true, page => flows.wait(page, language, name => inspector.inspect(page, name, language)))
+  await visit('waiting without JavaScript', language, false, page => flows.wait(page, language, () => {}))
+}
+
 // Two at a time: one page is drawn while another is thought about.
 const waiting = languages.split(',')
-const worker = async () => { while (waiting.length > 0) await speak(waiting.shift()) }
+const worker = async () => { while (waiting.length > 0) await (what === 'work' ? hold : speak)(waiting.shift()) }
 await Promise.all([worker(), worker()])
 await browser.close()
 console.log(`${inspector.pages} pages looked at, ${inspector.findings.length} findings`)

@@ -75,27 +75,41 @@ func TestEveryFlowInEveryLanguageWithAndWithoutJavaScript(t *testing.T) {
 		Accent: "#8a1538", Logo: &v1alpha1.Logo{MediaType: v1alpha1.LogoSVG, Data: []byte(crest)},
 		Name: v1alpha1.LocalizedText{"de": "Kanton Basel-Stadt", "en": "Canton of Basel-Stadt", "fr": "Canton de Bâle-Ville",
 			"it": "Cantone di Basilea Città", "uk": "Кантон Базель-Штадт"}}
-	site := serve(t, tenant)
+	drive(t, serve(t, tenant))
+	for _, language := range languages {
+		g.Eventually(func() int {
+			return len(slices.DeleteFunc(inbox.Mails(), func(mail string) bool { return !strings.Contains(mail, "Content-Language: "+string(language)+"\r\n") }))
+		}, "30s").Should(BeNumerically(">=", 3), "mails in %s", language)
+	}
+}
+
+// B11, and nobody is shut out by it.
+func TestAHoldThatCostsWorkIsHadWithAndWithoutJavaScriptInEveryLanguage(t *testing.T) {
+	tools(t)
+	tenant := fixture.New(t, func(document *settings.Instance) {
+		document.Challenge, document.Locales = v1alpha1.ChallengeProofOfWork, languages
+	})
+	drive(t, serve(t, tenant), "work")
+}
+
+// drive runs the flows against a site, in every language, and keeps pictures of every page.
+func drive(t *testing.T, site string, what ...string) {
+	t.Helper()
 	pictures, err := filepath.Abs(filepath.Join(root, "artefacts", "browser"))
-	g.Expect(err).NotTo(HaveOccurred())
+	NewWithT(t).Expect(err).NotTo(HaveOccurred())
 	var tags []string
 	for _, language := range languages {
 		tags = append(tags, string(language))
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), longest)
 	defer cancel()
-	run := exec.CommandContext(ctx, "node", "run.mjs", site, strings.Join(tags, ","), chromium, pictures)
+	run := exec.CommandContext(ctx, "node", append([]string{"run.mjs", site, strings.Join(tags, ","), chromium, pictures}, what...)...)
 	run.Dir = filepath.Join(root, "test", "browser")
 	report, err := run.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v; the pictures are in artefacts/browser\n%s", err, report)
 	}
 	t.Logf("%s", report)
-	for _, language := range tags {
-		g.Eventually(func() int {
-			return len(slices.DeleteFunc(inbox.Mails(), func(mail string) bool { return !strings.Contains(mail, "Content-Language: "+language+"\r\n") }))
-		}, "30s").Should(BeNumerically(">=", 3), "mails in %s", language)
-	}
 }
 
 // tools installs what the lockfile names, once, and checks its integrity.

@@ -30,6 +30,8 @@ type Hold struct {
 	Slot            booking.Slot
 	Locale          string
 	Token           string
+	// Work is what the hold is paid with, nil for nothing.
+	Work *Work
 }
 
 // Busy gives the live appointments of an office that overlap a stretch of time, in one query.
@@ -85,6 +87,15 @@ func (s *Store) Hold(ctx context.Context, hold Hold, expiry booking.Expiry) erro
 	return s.inTx(ctx, "holding a slot at office "+hold.Office, func(tx pgx.Tx) error {
 		if err := freeExpired(ctx, tx, hold.Office, hold.Slot, expiry); err != nil {
 			return err
+		}
+		if hold.Work != nil {
+			// Pressed twice, it is one hold and paid once.
+			if known, err := s.known(ctx, tx, hold.Token); known || err != nil {
+				return err
+			}
+			if err := hold.Work.spend(ctx, tx); err != nil {
+				return err
+			}
 		}
 		// Each round another booking has won a counter, so there are no more rounds than counters.
 		for range hold.Counters + 1 {
@@ -275,6 +286,9 @@ func (s *Store) unchanged(ctx context.Context, tx pgx.Tx, token string) error {
 // Expire deletes holds and unconfirmed bookings past their period. The purge would too, but only once a day or so,
 // and these periods count in minutes.
 func (s *Store) Expire(ctx context.Context, expiry booking.Expiry) (int64, error) {
+	if _, err := s.pool.Exec(ctx, `DELETE FROM challenge_spent WHERE expires_at <= now()`); err != nil {
+		return 0, scrub("deleting expired challenges", err)
+	}
 	if _, err := s.pool.Exec(ctx, `DELETE FROM slot_release WHERE free_at <= now()`); err != nil {
 		return 0, scrub("deleting what is offered again", err)
 	}

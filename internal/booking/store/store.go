@@ -130,7 +130,7 @@ func transient(code string) bool {
 
 // scrub keeps what helps (code, constraint) and drops what could hold data (detail, where, and messages with values).
 func scrub(what string, err error) error {
-	if err == nil || errors.Is(err, ErrTaken) || errors.Is(err, ErrNotFound) || errors.Is(err, ErrRefused) {
+	if err == nil || errors.Is(err, ErrTaken) || errors.Is(err, ErrNotFound) || errors.Is(err, ErrRefused) || errors.Is(err, ErrSpent) {
 		return err
 	}
 	var fault *pgconn.PgError

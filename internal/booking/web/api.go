@@ -220,12 +220,19 @@ func (s *Site) apiSlots(r *request) (int, any, error) {
 			starts = append(starts, slot.Start.UTC().Format("2006-01-02T15:04:05Z"))
 		}
 	}
-	return http.StatusOK, map[string]any{"channel": wanted.Channel, "starts": starts, "previous": week.Previous, "next": week.Next}, nil
+	answer := map[string]any{"channel": wanted.Channel, "starts": starts, "previous": week.Previous, "next": week.Next}
+	challenge, err := s.challenge(r)
+	if challenge != "" {
+		answer["challenge"], answer["bits"] = challenge, booking.WorkBits
+	}
+	return http.StatusOK, answer, err
 }
 
 type apiWish struct {
 	Start   string `json:"start"`
 	Channel string `json:"channel,omitempty"`
+	// Proof of work, where the site asks for one: challenge, a dot, and a counter.
+	Proof string `json:"proof,omitempty"`
 }
 
 func (w apiWish) form(nonce string) url.Values {

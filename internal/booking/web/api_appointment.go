@@ -3,8 +3,10 @@
 package web
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/termintreu/termintreu/api/v1alpha1"
 	"github.com/termintreu/termintreu/internal/booking"
@@ -37,11 +39,21 @@ func (s *Site) apiHold(r *request) (int, any, error) {
 	if !offered {
 		return 0, nil, errTaken
 	}
+	work, verdict, err := s.work(r, wish.Proof)
+	if err != nil {
+		return 0, nil, err
+	}
+	if verdict != booking.ProofGood || work != nil && !strings.Contains(wish.Proof, ".") {
+		return 0, nil, errWork // a ticket is for pages
+	}
 	secret := booking.Token(form.Nonce, string(wanted.Office.Name), string(wanted.Service.Name), slot.Start)
-	err := s.Store.Hold(r.Context(), store.Hold{
+	err = s.Store.Hold(r.Context(), store.Hold{
 		Office: string(wanted.Office.Name), Service: string(wanted.Service.Name), Channel: wanted.Channel,
-		Counters: slot.Public, Slot: slot, Locale: r.locale.Tag, Token: secret,
+		Counters: slot.Public, Slot: slot, Locale: r.locale.Tag, Token: secret, Work: work,
 	}, r.snapshot.Expiry)
+	if errors.Is(err, store.ErrSpent) {
+		return 0, nil, errWork
+	}
 	if err != nil {
 		return 0, nil, err
 	}
@@ -177,7 +189,7 @@ func (s *Site) apiMove(r *request) (int, any, error) {
 		return 0, nil, err
 	}
 	start, ok := booking.ParseStart(wish.form(""))
-	if !ok || wish.Channel != "" {
+	if !ok || wish.Channel != "" || wish.Proof != "" {
 		return 0, nil, errInvalid
 	}
 	found, err := s.behind(r)

@@ -102,7 +102,10 @@ type slotsBody struct {
 	Previous, Next string
 	Channels       []channelLink
 	HoldPeriod     string
-	All            string
+	// Challenge the script works on, with as many Bits; Script is its address. Empty where none is asked for.
+	Challenge, Script string
+	Bits              int
+	All               string
 }
 
 type channelLink struct {
@@ -123,6 +126,9 @@ func (s *Site) slots(w http.ResponseWriter, r *request) error {
 	}
 	week := booking.WeekFrom(booking.Days(free), dateOf(query.Get("from")))
 	body := newSlotsBody(r, wanted, week.Days, "slots.hold")
+	if err := s.charge(r, &body); err != nil {
+		return err
+	}
 	if week.Previous != "" {
 		body.Previous = withQuery(body.All, wanted, week.Previous)
 	}
@@ -209,10 +215,20 @@ func (s *Site) hold(w http.ResponseWriter, r *request) error {
 		return s.taken(w, r, wanted, form.Start)
 	}
 	token := booking.Token(form.Nonce, string(wanted.Office.Name), string(wanted.Service.Name), slot.Start)
-	err := s.Store.Hold(r.Context(), store.Hold{
+	work, verdict, err := s.work(r, r.PostForm.Get(string(booking.FieldProof)))
+	if err != nil {
+		return err
+	}
+	if verdict != booking.ProofGood {
+		return s.wait(w, r, wanted, r.PostForm, verdict)
+	}
+	err = s.Store.Hold(r.Context(), store.Hold{
 		Office: string(wanted.Office.Name), Service: string(wanted.Service.Name), Channel: wanted.Channel,
-		Counters: slot.Public, Slot: slot, Locale: r.locale.Tag, Token: token,
+		Counters: slot.Public, Slot: slot, Locale: r.locale.Tag, Token: token, Work: work,
 	}, r.snapshot.Expiry)
+	if errors.Is(err, store.ErrSpent) {
+		return s.wait(w, r, wanted, r.PostForm, booking.ProofBad)
+	}
 	if errors.Is(err, store.ErrTaken) {
 		return s.taken(w, r, wanted, form.Start)
 	}
@@ -232,6 +248,9 @@ func (s *Site) taken(w http.ResponseWriter, r *request, wanted choice, start tim
 	}
 	s.event("taken")
 	body := newSlotsBody(r, wanted, booking.Days(booking.Nearest(free, start, nearby)), "slots.hold")
+	if err := s.charge(r, &body); err != nil {
+		return err
+	}
 	page := slotsPage(r, wanted, body)
 	page.Title = r.locale.Say("taken.title")
 	return s.render(w, r, http.StatusConflict, "taken", page)

@@ -70,6 +70,9 @@ func (s *Site) guard(next http.Handler) http.Handler {
 
 func (s *Site) headers(header http.Header) {
 	header.Set("Content-Security-Policy", contentSecurityPolicy)
+	if asksForWork(s.Snapshot()) {
+		header.Set("Content-Security-Policy", contentSecurityPolicyWithWork)
+	}
 	header.Set("Referrer-Policy", "no-referrer")
 	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("X-Frame-Options", "DENY")
@@ -99,7 +102,7 @@ func (s *Site) observe(w *recorder, r *http.Request, began time.Time) {
 	if s.Observe != nil {
 		s.Observe(method(r), route(r), w.status, took)
 	}
-	if s.Access != nil && r.Pattern != "GET "+stylePath && r.Pattern != "GET "+logoPath {
+	if s.Access != nil && r.Pattern != "GET "+stylePath && r.Pattern != "GET "+logoPath && r.Pattern != "GET "+scriptPath {
 		s.Access(store.Access{At: began, Address: textOf(ClientAddress(r)), UserAgent: userAgent(r),
 			Method: method(r), Route: route(r), Status: w.status})
 	}

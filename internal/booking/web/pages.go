@@ -26,7 +26,7 @@ type pages map[string]func() *template.Template
 func loadPages() *pages {
 	loaded := pages{}
 	for _, name := range []string{"home", "service", "slots", "taken", "contact", "pending", "confirmed", "cancelled", "cancel",
-		"data", "correct", "erase", "onhold", "rights", "consent", "move", "privacy", "message"} {
+		"data", "correct", "erase", "onhold", "rights", "consent", "move", "wait", "privacy", "message"} {
 		loaded[name] = sync.OnceValue(func() *template.Template {
 			return template.Must(template.ParseFS(files, "templates/layout.html", "templates/"+name+".html"))
 		})

@@ -43,12 +43,14 @@ type Options struct {
 // Site is the booking site.
 type Site struct {
 	Options
-	pages *pages
+	// waiting limits who waits instead of working.
+	waiting *Limiter
+	pages   *pages
 }
 
 // New prepares a site.
 func New(options Options) *Site {
-	return &Site{Options: options, pages: loadPages()}
+	return &Site{Options: options, pages: loadPages(), waiting: NewLimiter(waitBurst, waitRefill, options.Clock)}
 }
 
 // request is what every handler needs of one request.
@@ -66,6 +68,7 @@ func (s *Site) Handler() http.Handler {
 	mux.HandleFunc("GET /{$}", s.negotiate)
 	mux.HandleFunc("GET "+stylePath, s.serveStyle)
 	mux.HandleFunc("GET "+logoPath, s.serveLogo)
+	mux.HandleFunc("GET "+scriptPath, s.serveScript)
 	mux.HandleFunc("GET /.well-known/termintreu/notice.json", s.noticeDocument)
 	mux.HandleFunc("GET /api/openapi.json", serveOpenAPI)
 	for pattern, do := range apiRoutes {

@@ -5,7 +5,8 @@ GRANT USAGE ON SCHEMA {{.Schema}} TO {{.Apps}}, {{.Retention.Ident}}, {{.Backup.
 GRANT SELECT, INSERT, UPDATE, DELETE ON {{.Schema}}.appointment, {{.Schema}}.contact, {{.Schema}}.mail_outbox, {{.Schema}}.message,
     {{.Schema}}.attachment, {{.Schema}}.session, {{.Schema}}.signature, {{.Schema}}.consent TO {{.Apps}};
 GRANT SELECT, INSERT, UPDATE, DELETE ON {{.Schema}}.staff_session TO {{.Apps}};
-GRANT SELECT, INSERT, DELETE ON {{.Schema}}.slot_release TO {{.Apps}};
+GRANT SELECT, INSERT, DELETE ON {{.Schema}}.slot_release, {{.Schema}}.challenge_spent TO {{.Apps}};
+GRANT SELECT ON {{.Schema}}.challenge_key TO {{.Apps}};
 {{- /* What is hidden is shown to nobody, so that an instance must know what is. */}}
 GRANT SELECT (subject) ON {{.Schema}}.erasure_pending TO {{.Apps}};
 {{- /* Auditors read at the staff side who did what; it holds identifiers only. */}}
@@ -15,7 +16,7 @@ GRANT INSERT ON {{.Schema}}.access_log, {{.Schema}}.session_address, {{.Schema}}
 GRANT SELECT ON {{.Schema}}.appointment, {{.Schema}}.contact, {{.Schema}}.mail_outbox, {{.Schema}}.message, {{.Schema}}.attachment,
     {{.Schema}}.session, {{.Schema}}.session_address, {{.Schema}}.signature, {{.Schema}}.consent, {{.Schema}}.audit_log, {{.Schema}}.erasure_journal,
     {{.Schema}}.access_log, {{.Schema}}.access_log_rest, {{.Schema}}.appointment_count, {{.Schema}}.purge_run, {{.Schema}}.retention_hold, {{.Schema}}.archive_receipt, {{.Schema}}.staff_session,
-    {{.Schema}}.erasure_pending, {{.Schema}}.slot_release, {{.Schema}}.goose_db_version TO {{.Backup.Ident}};
+    {{.Schema}}.erasure_pending, {{.Schema}}.slot_release, {{.Schema}}.challenge_key, {{.Schema}}.challenge_spent, {{.Schema}}.goose_db_version TO {{.Backup.Ident}};
 GRANT SELECT ON ALL SEQUENCES IN SCHEMA {{.Schema}} TO {{.Backup.Ident}};
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA {{.Schema}} FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION {{.Schema}}.purge(text, integer, uuid), {{.Schema}}.open_hold(text, text, text, text, timestamptz),
