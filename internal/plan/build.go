@@ -262,7 +262,7 @@ func buildInstance(in *Input, p *Plan) Instance {
 		Settings: settings.Instance{
 			URL: siteURL(in), Locales: in.Tenant.Spec.Locales, Database: databaseSettings(p),
 			Catalogue: in.Tenant.Spec.Catalogue, Appearance: in.Tenant.Spec.Appearance, Challenge: in.Tenant.Spec.Instance.Challenge,
-			Notice: buildNotice(in, p),
+			Notice:    buildNotice(in, p),
 			Restoring: in.Restoring || in.Importing, Importing: in.Importing,
 			Closing: in.Tenant.Spec.Offboarding != nil,
 		},

@@ -220,6 +220,11 @@ var _ = Describe("the API server", func() {
 			t.Spec.Catalogue.Services[0].Channels = []v1alpha1.Channel{v1alpha1.ChannelOnSite}
 			t.Spec.Catalogue.Services[0].Consents = []v1alpha1.Consent{{Scope: v1alpha1.ConsentPostalAddress, Text: v1alpha1.LocalizedText{"de": "Ja.", "en": "Yes."}}}
 		}), "only where it is given freely, on site"),
+		Entry("a reminder months ahead", tenantWith(func(t *v1alpha1.BookingTenant) { t.Spec.Catalogue.Services[0].ReminderBefore = "60d" }),
+			"remind at most 31 days before the appointment"),
+		Entry("a cancelled time that comes back next week", tenantWith(func(t *v1alpha1.BookingTenant) { t.Spec.Catalogue.ReleaseDelay = "7d" }),
+			"offer a cancelled time again after a day at the latest"),
+		Entry("a challenge nobody knows", tenantWith(func(t *v1alpha1.BookingTenant) { t.Spec.Instance.Challenge = "Pictures" }), "ProofOfWork"),
 		Entry("a country in words", regionWith(func(r *v1alpha1.DataRegion) { r.Spec.Country = "ch" }),
 			"two-letter ISO 3166-1 code"),
 		Entry("an endpoint that is no range", regionWith(func(r *v1alpha1.DataRegion) {

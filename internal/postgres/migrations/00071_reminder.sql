@@ -1,6 +1,7 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- Reminders by mail, for whoever asked for one. Only additions, so that an instance of the release before goes on: it
--- moves and cancels appointments without knowing of reminders, and never takes one from the outbox.
+-- moves and cancels appointments without knowing of reminders. The outbox is the next migration's: a transaction that
+-- locks both tables would meet an instance that takes them in the other order.
 -- +goose Up
 
 ALTER TABLE appointment
@@ -10,22 +11,11 @@ ALTER TABLE appointment
     ADD COLUMN reminded_for  timestamptz;
 CREATE INDEX appointment_reminder ON appointment (starts_at) WHERE remind_before IS NOT NULL;
 
--- A reminder waits by remind_at. Its next_attempt_at never comes, since by that an instance of the release before would
--- take it, and it has no words for it.
-ALTER TABLE mail_outbox
-    ADD COLUMN remind_at timestamptz,
-    DROP CONSTRAINT mail_outbox_kind_check,
-    ADD CONSTRAINT mail_outbox_kind_check CHECK (kind IN ('confirmed', 'moved', 'cancelled', 'reminder')),
-    ADD CONSTRAINT mail_outbox_reminder_waits CHECK ((kind = 'reminder') = (remind_at IS NOT NULL));
--- Never two at once, however many instances queue them.
-CREATE UNIQUE INDEX mail_outbox_reminder ON mail_outbox (appointment_id) WHERE kind = 'reminder';
-
--- The data map is added to, not written anew: what other migrations said of the tables stays.
+-- The data map is added to, not written anew: what other migrations said of the table stays.
 -- +goose StatementBegin
 DO $$
 BEGIN
     EXECUTE format('COMMENT ON TABLE appointment IS %L', replace(obj_description('appointment'::regclass, 'pg_class'), ']}', ', "remind_before", "reminded_for"]}'));
-    EXECUTE format('COMMENT ON TABLE mail_outbox IS %L', replace(obj_description('mail_outbox'::regclass, 'pg_class'), ']}', ', "remind_at"]}'));
 END
 $$;
 -- +goose StatementEnd

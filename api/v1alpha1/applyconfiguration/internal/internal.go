@@ -351,6 +351,10 @@ var schemaYAML = typed.YAMLObject(`types:
           elementRelationship: associative
           keys:
           - name
+    - name: releaseDelay
+      type:
+        namedType: com.github.termintreu.termintreu.api.v1alpha1.Period
+      default: 5m
     - name: services
       type:
         list:
@@ -411,6 +415,8 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: validUntil
       type:
         namedType: com.github.termintreu.termintreu.api.v1alpha1.Date
+- name: com.github.termintreu.termintreu.api.v1alpha1.Challenge
+  scalar: string
 - name: com.github.termintreu.termintreu.api.v1alpha1.Channel
   scalar: string
 - name: com.github.termintreu.termintreu.api.v1alpha1.Closure
@@ -1042,6 +1048,9 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.termintreu.termintreu.api.v1alpha1.InstanceSpec
   map:
     fields:
+    - name: challenge
+      type:
+        namedType: com.github.termintreu.termintreu.api.v1alpha1.Challenge
     - name: hosts
       type:
         list:
@@ -1785,6 +1794,9 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: name
       type:
         namedType: com.github.termintreu.termintreu.api.v1alpha1.CatalogueName
+    - name: reminderBefore
+      type:
+        namedType: com.github.termintreu.termintreu.api.v1alpha1.Period
     - name: requiredFields
       type:
         list:

@@ -4,6 +4,10 @@
 
 package v1alpha1
 
+import (
+	apiv1alpha1 "github.com/termintreu/termintreu/api/v1alpha1"
+)
+
 // CatalogueApplyConfiguration represents a declarative configuration of the Catalogue type for use
 // with apply.
 //
@@ -13,6 +17,10 @@ type CatalogueApplyConfiguration struct {
 	Offices []OfficeApplyConfiguration `json:"offices,omitempty"`
 	// Services the offices offer.
 	Services []ServiceApplyConfiguration `json:"services,omitempty"`
+	// ReleaseDelay is how long, at least, a time that was cancelled or left by a move is kept from citizens: it is offered
+	// again at a random moment between this and twice this, so that nobody can hand one over by cancelling at an agreed
+	// moment. The staff may book it at once. At most a day.
+	ReleaseDelay *apiv1alpha1.Period `json:"releaseDelay,omitempty"`
 }
 
 // CatalogueApplyConfiguration constructs a declarative configuration of the Catalogue type for use with
@@ -44,5 +52,13 @@ func (b *CatalogueApplyConfiguration) WithServices(values ...*ServiceApplyConfig
 		}
 		b.Services = append(b.Services, *values[i])
 	}
+	return b
+}
+
+// WithReleaseDelay sets the ReleaseDelay field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ReleaseDelay field is set to the value of the last call.
+func (b *CatalogueApplyConfiguration) WithReleaseDelay(value apiv1alpha1.Period) *CatalogueApplyConfiguration {
+	b.ReleaseDelay = &value
 	return b
 }

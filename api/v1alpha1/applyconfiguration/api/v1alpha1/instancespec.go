@@ -20,6 +20,8 @@ type InstanceSpecApplyConfiguration struct {
 	Hosts []apiv1alpha1.Host `json:"hosts,omitempty"`
 	// TLSSecretName names a Secret of type kubernetes.io/tls in the tenant's namespace for the hosts.
 	TLSSecretName *string `json:"tlsSecretName,omitempty"`
+	// Challenge is what holding a time costs a browser, against bookings by machines; nothing when absent.
+	Challenge *apiv1alpha1.Challenge `json:"challenge,omitempty"`
 	// Resources of each replica.
 	Resources *v1.ResourceRequirements `json:"resources,omitempty"`
 }
@@ -53,6 +55,14 @@ func (b *InstanceSpecApplyConfiguration) WithHosts(values ...apiv1alpha1.Host) *
 // If called multiple times, the TLSSecretName field is set to the value of the last call.
 func (b *InstanceSpecApplyConfiguration) WithTLSSecretName(value string) *InstanceSpecApplyConfiguration {
 	b.TLSSecretName = &value
+	return b
+}
+
+// WithChallenge sets the Challenge field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the Challenge field is set to the value of the last call.
+func (b *InstanceSpecApplyConfiguration) WithChallenge(value apiv1alpha1.Challenge) *InstanceSpecApplyConfiguration {
+	b.Challenge = &value
 	return b
 }
 

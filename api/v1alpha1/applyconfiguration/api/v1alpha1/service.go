@@ -31,6 +31,9 @@ type ServiceApplyConfiguration struct {
 	// Consents the service asks for: only where consent is what the processing rests on (T2). The policy needs a rule for
 	// Consent.
 	Consents []ConsentApplyConfiguration `json:"consents,omitempty"`
+	// ReminderBefore offers a reminder by mail this long before the appointment, to whoever ticks that they want one and
+	// gives a mail address: minutes, hours or days, such as 24h, at most 31 days. Without it, nobody is reminded.
+	ReminderBefore *apiv1alpha1.Period `json:"reminderBefore,omitempty"`
 }
 
 // ServiceApplyConfiguration constructs a declarative configuration of the Service type for use with
@@ -109,5 +112,13 @@ func (b *ServiceApplyConfiguration) WithConsents(values ...*ConsentApplyConfigur
 		}
 		b.Consents = append(b.Consents, *values[i])
 	}
+	return b
+}
+
+// WithReminderBefore sets the ReminderBefore field in the declarative configuration to the given value
+// and returns the receiver, so that objects can be built by chaining "With" function invocations.
+// If called multiple times, the ReminderBefore field is set to the value of the last call.
+func (b *ServiceApplyConfiguration) WithReminderBefore(value apiv1alpha1.Period) *ServiceApplyConfiguration {
+	b.ReminderBefore = &value
 	return b
 }
