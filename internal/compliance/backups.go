@@ -45,6 +45,9 @@ func backups(p *plan.Plan, e *Evidence, clock Clock) Finding {
 		unmeasured = append(unmeasured, judgeRestoreTest(p, e, &f, clock)...)
 	}
 	f.conclude(p, copies, unmeasured)
+	if test := e.Retention.Value.RestoreTest; f.Status == metav1.ConditionTrue && test != nil && test.ProvenAt != nil {
+		f.Message += fmt.Sprintf("; one restored on trial at %s was equal in %d tables and %d rows", stamp(*test.ProvenAt), test.Tables, test.Rows)
+	}
 	return f
 }
 
