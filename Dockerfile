@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# One image is operator, instance and job: /termintreu has every command, /termintreu-operand those of tenants' pods.
+# One image is operator, instance and job: /termintreu is what operator and people run, /termintreu-operand what tenants' pods do.
 # pg_dump of PostgreSQL 15 is in it, since a dump must not be older than its server. `make image` builds the same
 # without a container engine.
 FROM golang:1.26-bookworm AS build

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Termintreu is operator, booking instance and jobs; with the build tag `operand` instance and jobs alone.
+// Termintreu is operator and jobs; with the build tag `operand` booking instance and jobs.
 package main
 
 import (

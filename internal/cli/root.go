@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package cli is the command line: operator, instance and jobs are commands of one tree. With the build tag `operand`
-// it has only what tenants' pods run, and links no client of Kubernetes.
+// it has what tenants' pods run, and links no client of Kubernetes; without, all but the site.
 package cli
 
 import (
@@ -10,9 +10,8 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// operands lists a constructor per subcommand of both programs: what runs in tenants' pods, with nothing of Kubernetes.
-var operands = []func() *cobra.Command{
-	newServe,
+// jobs lists a constructor per subcommand of both programs: what runs in tenants' pods, and by hand.
+var jobs = []func() *cobra.Command{
 	newRetain,
 	newArchive,
 	newHold,
@@ -32,7 +31,7 @@ func New(version string) *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	for _, constructor := range slices.Concat(operands, others) {
+	for _, constructor := range slices.Concat(jobs, others) {
 		root.AddCommand(constructor())
 	}
 	return root

@@ -6,5 +6,6 @@ package cli
 
 import "github.com/spf13/cobra"
 
-// others has nothing: a tenant's pod loads no more than its own commands need, which is half of what the operator links.
-var others []func() *cobra.Command
+// others is the site alone: a tenant's pod loads no more than its own commands need, which is half of what the operator
+// links.
+var others = []func() *cobra.Command{newServe}

@@ -4,11 +4,9 @@ package postgres
 
 import (
 	"context"
-	"embed"
 	"fmt"
 	"strconv"
 	"strings"
-	"text/template"
 	"time"
 )
 
@@ -16,11 +14,6 @@ import (
 const firstGrantOptions = 160000
 
 const defaultConnectionLimit = 20
-
-//go:embed sql/*.sql
-var templates embed.FS
-
-var statements = template.Must(template.ParseFS(templates, "sql/roles.sql", "sql/rules.sql", "sql/grants.sql"))
 
 // role is a role as the templates see it: everything in it is quoted.
 type role struct {

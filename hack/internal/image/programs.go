@@ -12,7 +12,8 @@ import (
 )
 
 // Programs builds what the image holds into a folder and returns their paths:
-// the main program, and the one of tenants' pods, which lacks the operator.
+// the main program, and the one of tenants' pods, which has the
+// site and lacks the operator.
 func Programs(ctx context.Context, root, dir string, ldflags ...string) ([]string, error) {
 	full, operand := filepath.Join(dir, "termintreu"), filepath.Join(dir, "termintreu-operand")
 	if err := goBuild(ctx, root, ".", full, "", ldflags); err != nil {
