@@ -20,9 +20,12 @@ func TestStatementsAreWrittenAsTheTemplateLanguageSays(t *testing.T) {
 		Owner: role{Ident: `"o"`}, Retention: role{Ident: `"r"`}, Backup: role{Ident: `"k"`}, Apps: `"b", "c"`, ToleranceSeconds: 3600, SuspendedUntil: "NULL"}
 	variants := map[string]layout{"nothing": {}, "no rules": base}
 	base.Logins = []role{login(`"a"`), set, locked, {Ident: `"d"`}}
-	base.Rules = []rule{{"'Contact'", "'End'", "'Delete'", 86400}, {"'Session'", "'Start'", "'Strip'", 60}}
+	base.Rules = []rule{
+		{Category: "'Contact'", StartEvent: "'End'", Action: "'Delete'", Seconds: 86400},
+		{Category: "'Record'", StartEvent: "'End'", Action: "'Archive'", Seconds: 60, ArchiveSeconds: 3600},
+	}
 	variants["mended"] = base
-	base.Fresh, base.Owner.Exists, base.Membership = true, true, " WITH INHERIT FALSE"
+	base.Fresh, base.Owner.Exists, base.Membership, base.Archive = true, true, " WITH INHERIT FALSE", role{Ident: `"v"`}
 	variants["fresh"] = base
 	for name, data := range variants {
 		for _, file := range []string{"roles.sql", "rules.sql", "grants.sql"} {
