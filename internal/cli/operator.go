@@ -8,6 +8,7 @@ import (
 	"context"
 	"log/slog"
 	"os"
+	"runtime/debug"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -60,8 +61,15 @@ func newSentinel() *cobra.Command {
 	return command
 }
 
+// garbagePercent is how much garbage may lie beside what lives before it is collected. A reconcile leaves several times
+// more than the operator keeps; at Go's own 100 the peak with 60 tenants was some 13 MiB higher.
+const garbagePercent = 50
+
 // start runs a manager until a signal ends it.
 func start(build func(context.Context, *rest.Config) (manager.Manager, error)) error {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(garbagePercent)
+	}
 	ctx := ctrl.SetupSignalHandler()
 	ctrl.SetLogger(logr.FromSlogHandler(slog.NewJSONHandler(os.Stderr, nil)))
 	config, err := ctrl.GetConfig()
