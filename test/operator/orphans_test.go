@@ -121,7 +121,7 @@ func (w *world) runInstance(ctx context.Context, tenant *v1alpha1.BookingTenant)
 		defer GinkgoRecover()
 		defer close(ended.done)
 		Expect(instance.Run(lives, instance.Options{SettingsFile: file, DatabaseDir: folder, Listen: "127.0.0.1:0",
-			InternalListen: net.JoinHostPort(listener, strconv.Itoa(resources.PortInternal)), Log: slog.New(slog.NewTextHandler(GinkgoWriter, nil))})).To(Succeed())
+			InternalListen: net.JoinHostPort(listener, strconv.Itoa(resources.PortInternal)), Log: slog.New(slog.NewTextHandler(logTo(), nil))})).To(Succeed())
 	}()
 	DeferCleanup(ended.kill)
 	return ended

@@ -59,7 +59,7 @@ var _ = BeforeSuite(func(ctx SpecContext) {
 	if os.Getenv("KUBEBUILDER_ASSETS") == "" {
 		Fail("KUBEBUILDER_ASSETS is not set: run `export KUBEBUILDER_ASSETS=$(go run ./hack/local assets)` first, or `make test`")
 	}
-	ctrl.SetLogger(logr.FromSlogHandler(slog.NewTextHandler(GinkgoWriter, &slog.HandlerOptions{Level: slog.LevelInfo})))
+	ctrl.SetLogger(logr.FromSlogHandler(slog.NewTextHandler(logTo(), &slog.HandlerOptions{Level: slog.LevelInfo})))
 	server = pgtest.Start(GinkgoTB())
 	stores = s3test.Start(GinkgoTB(), 3)
 
