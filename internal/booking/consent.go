@@ -48,7 +48,7 @@ type Consent struct {
 	Withdrawn  *time.Time
 }
 
-// Consents gives what a service asks for on a channel, in a language; none where consent is not the basis.
+// AsksConsent gives what a service asks for on a channel, in a language; none where consent is not the basis.
 func (s *Service) AsksConsent(channel v1alpha1.Channel, language string) []AskedConsent {
 	var asked []AskedConsent
 	for _, consent := range s.Service.Consents {

@@ -48,7 +48,7 @@ func withConsents(document *settings.Instance) {
 		settings.Rule{Category: v1alpha1.CategoryConsent, StartEvent: v1alpha1.StartWithdrawal, Period: "365d", Action: v1alpha1.ActionDelete})
 	document.Catalogue.Services[0].Consents = []v1alpha1.Consent{{Scope: v1alpha1.ConsentPostalAddress, Text: v1alpha1.LocalizedText{
 		"de": "Meine Postadresse darf für Rückfragen zu diesem Termin gespeichert werden.", "en": "My postal address may be stored for questions about this appointment.",
-		"fr": "Mon adresse postale peut être enregistrée pour des questions sur ce rendez-vous.", "it": "Il mio indirizzo postale può essere conservato per domande su questo appuntamento.",
+		"fr": "Mon adresse postale peut être enregistrée pour des questions sur ce rendez-vous.", "it": "Il mio indirizzo postale può essere salvato per domande su questo appuntamento.",
 		"uk": "Мою поштову адресу можна зберігати для запитань щодо цього запису."}}}
 	document.Catalogue.Services[0].ReminderBefore = "24h"
 	document.Catalogue.Services[1].LegalBasis = "Art. 9(2)(a) GDPR"

@@ -29,7 +29,7 @@ func consenting(t *testing.T) *fixture.Tenant {
 		document.Catalogue.Services[0].Consents = []v1alpha1.Consent{
 			{Scope: v1alpha1.ConsentService, Text: v1alpha1.LocalizedText{"de": consentText, "en": "I consent to issuing.", "fr": "Je consens.", "it": "Acconsento.", "uk": "Я згоден."}},
 			{Scope: v1alpha1.ConsentPostalAddress, Text: v1alpha1.LocalizedText{"de": "Meine Adresse darf gespeichert werden.", "en": "My address may be stored.",
-				"fr": "Mon adresse peut être enregistrée.", "it": "Il mio indirizzo può essere conservato.", "uk": "Мою адресу можна зберігати."}},
+				"fr": "Mon adresse peut être enregistrée.", "it": "Il mio indirizzo può essere salvato.", "uk": "Мою адресу можна зберігати."}},
 		}
 	})
 	tenant.Store.Keeps = func(category v1alpha1.Category) bool { return tenant.Document.Rule(category) != nil }
