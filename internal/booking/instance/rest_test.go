@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-func TestASiteGivesMemoryBackOnlyWhileNobodyAsks(t *testing.T) {
+func TestASiteGivesMemoryBackWhileHardlyAnybodyAsks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		var requests, released atomic.Int64
@@ -29,11 +29,12 @@ func TestASiteGivesMemoryBackOnlyWhileNobodyAsks(t *testing.T) {
 			}
 		}
 		after(settleTime-time.Second, 0, 0)
-		after(2*time.Second, 0, 1)  // what the start left behind
-		after(restInterval, 1, 1)   // somebody asked
-		after(restInterval, 0, 2)   // nobody did
-		after(3*restInterval, 0, 5) // and the rhythms of an idle site leave garbage too
-		after(restInterval, 100, 5)
+		after(2*time.Second, 0, 1)      // what the start left behind
+		after(restInterval, quiet+1, 1) // it is busy
+		after(restInterval, 0, 2)       // nobody asks
+		after(3*restInterval, 0, 5)     // and the rhythms of an idle site leave garbage too
+		after(restInterval, 2, 6)       // the notice is read each minute
+		after(restInterval, 1000, 6)
 		stop()
 		<-ended
 	})
