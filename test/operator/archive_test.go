@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package operator_test
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/termintreu/termintreu/api/v1alpha1"
+	"github.com/termintreu/termintreu/internal/archive"
+	"github.com/termintreu/termintreu/internal/objectstore"
+	"github.com/termintreu/termintreu/internal/postgres"
+	"github.com/termintreu/termintreu/internal/settings"
+)
+
+// archiving declares an archive in another bucket of the first store's gateway, and a rule that hands attachments over.
+func archiving(ctx context.Context) func(*v1alpha1.DataRegion, *v1alpha1.RetentionPolicy) {
+	return func(region *v1alpha1.DataRegion, policy *v1alpha1.RetentionPolicy) {
+		_, err := stores[0].Admin().CreateBucket(ctx, &s3.CreateBucketInput{Bucket: aws.String("archive-" + region.Name), ObjectLockEnabledForBucket: aws.Bool(true)})
+		Expect(err).NotTo(HaveOccurred())
+		statutory := *region.Spec.BackupStores[0].DeepCopy()
+		statutory.Name, statutory.Bucket, statutory.ObjectLock = "statutory", "archive-"+region.Name, v1alpha1.ObjectLockRequired
+		region.Spec.Archives = []v1alpha1.BackupStore{statutory}
+		policy.Spec.Rules = append(policy.Spec.Rules, v1alpha1.RetentionRule{
+			Category: v1alpha1.CategoryAttachment, StartEvent: v1alpha1.StartAppointmentEnd, Period: "30d", Action: v1alpha1.ActionArchive,
+			Archive:       &v1alpha1.ArchiveRule{Period: "3650d", LegalBasis: "§ 5 ArchG BS"},
+			DeletionClass: "K", Justification: "Decisions are kept.", Responsible: "Einwohneramt", ApprovedOn: "2026-03-02",
+		})
+	}
+}
+
+// attach stores an attachment of an appointment that ended forty days ago.
+func (w *world) attach(ctx context.Context, schema string) {
+	GinkgoHelper()
+	execute(ctx, w, `WITH a AS (
+		INSERT INTO `+schema+`.appointment (office, counter, service, channel, starts_at, ends_at, state, locale, token_hash)
+		VALUES ('hall', 1, 'passport', 'OnSite', now() - interval '40 days', now() - interval '40 days' + interval '15 min', 'confirmed', 'de', '\x01')
+		RETURNING id)
+		INSERT INTO `+schema+`.attachment (appointment_id, file_name, media_type, content) SELECT id, 'Geheimnis.pdf', 'application/pdf', 'Vreni' FROM a`)
+}
+
+// handOver runs the tenant's archive job.
+func (w *world) handOver(ctx context.Context, tenant *v1alpha1.BookingTenant) (archive.Report, error) {
+	GinkgoHelper()
+	var secret map[string][]byte
+	var raw []byte
+	Eventually(func(g Gomega) {
+		secret, raw = w.jobFiles(ctx, tenant, "archive")
+		g.Expect(secret["statutory.accessKeyID"]).NotTo(BeEmpty())
+	}).Should(Succeed())
+	o := archive.Options{Keys: func(store string) (string, string, error) {
+		id, key := settings.StoreKeys(store)
+		return string(secret[id]), string(secret[key]), nil
+	}}
+	Expect(json.Unmarshal(raw, &o.Settings)).To(Succeed())
+	config, err := postgres.OperandConfig(o.Settings.Database, settings.Credentials{
+		Username: string(secret[settings.UsernameKey]), Password: string(secret[settings.PasswordKey]),
+	})
+	Expect(err).NotTo(HaveOccurred())
+	o.Config = config
+	return archive.Run(ctx, o)
+}
+
+// T8: documents under a statutory period go to the archive, and status says what went, or why not.
+var _ = Describe("The archive", func() {
+	It("gets what is due before it is deleted, and the status says until when it stays", func(ctx SpecContext) {
+		w := newWorld(ctx, archiving(ctx))
+		startOperator()
+		tenant := w.create(ctx, "site")
+		w.settle(ctx, tenant)
+
+		By("an attachment outliving its period, which a purge leaves alone")
+		schema := dataIDOf(tenant)
+		w.attach(ctx, schema)
+		w.purge(ctx, tenant)
+		claim := eventually(ctx, tenant, v1alpha1.ConditionRetentionEnforced, metav1.ConditionFalse, saying("Attachment: 1 overdue, which wait to be handed over"))
+		Expect(claim.Reason).To(Equal(v1alpha1.ReasonOverdue))
+
+		By("an archive that is down")
+		stores[0].Stop()
+		DeferCleanup(func() { stores[0].Restart(GinkgoTB()) })
+		_, err := w.handOver(ctx, tenant)
+		Expect(err).To(MatchError(archive.ErrUnfinished))
+		stores[0].Restart(GinkgoTB())
+		eventually(ctx, tenant, v1alpha1.ConditionRetentionEnforced, metav1.ConditionFalse, saying("an archive did not take them: statutory: Unreachable"))
+		Expect(value[int64](ctx, w, "SELECT count(*) FROM "+schema+".attachment")).To(BeEquivalentTo(1))
+
+		By("the hand-over")
+		report, err := w.handOver(ctx, tenant)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(report.Categories).To(ConsistOf(archive.Category{Name: v1alpha1.CategoryAttachment, HandedOver: 1, Removed: 1}))
+		Expect(value[int64](ctx, w, "SELECT count(*) FROM "+schema+".attachment")).To(BeZero())
+		eventually(ctx, tenant, v1alpha1.ConditionRetentionEnforced, metav1.ConditionTrue)
+		eventually(ctx, tenant, v1alpha1.ConditionCompliant, metav1.ConditionTrue)
+		Eventually(func(g Gomega) {
+			text := asAuditor(ctx, g, tenant)
+			g.Expect(text).NotTo(Or(ContainSubstring("Geheimnis"), ContainSubstring("Vreni")))
+			for _, category := range get(ctx, tenant).Status.Retention.Categories {
+				if category.Category != v1alpha1.CategoryAttachment {
+					g.Expect(category.Archived).To(BeNil())
+					continue
+				}
+				g.Expect(category.Archived).NotTo(BeNil())
+				g.Expect(category.Archived.Records).To(HaveValue(BeEquivalentTo(1)))
+				g.Expect(category.Archived.LastRun).NotTo(BeNil())
+				g.Expect(category.Archived.Until).NotTo(BeNil())
+				g.Expect(category.Archived.Failure).To(BeEmpty())
+			}
+		}).WithContext(ctx).Should(Succeed())
+
+		By("the archive showing it, locked, under the prefix of the tenant")
+		listed, err := stores[0].Admin().ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: aws.String("archive-" + w.name), Prefix: aws.String(schema + "/")})
+		Expect(err).NotTo(HaveOccurred())
+		Expect(listed.Contents).To(HaveLen(1))
+		_, named := objectstore.ParseArchiveKey(aws.ToString(listed.Contents[0].Key))
+		Expect(named).To(BeTrue())
+	})
+
+	It("is asked for by a policy and missing in the region, so that the tenant is refused with the mend", func(ctx SpecContext) {
+		w := newWorld(ctx, archiving(ctx), func(region *v1alpha1.DataRegion, _ *v1alpha1.RetentionPolicy) { region.Spec.Archives = nil })
+		startOperator()
+		tenant := w.create(ctx, "site")
+		stalled := eventually(ctx, tenant, v1alpha1.ConditionStalled, metav1.ConditionTrue, saying("hands Attachment over", "spec.archives"))
+		Expect(stalled.Reason).To(Equal(v1alpha1.ReasonNoArchive))
+	})
+})
