@@ -43,7 +43,7 @@ type Certifier struct {
 
 // count fills in the records of the schema, each counted. One that is gone already leaves the count of a certificate
 // begun before as it is.
-func count(ctx context.Context, admin *postgres.Admin, spec *v1alpha1.DeletionCertificateSpec, now time.Time) error {
+func count(ctx context.Context, admin *postgres.Admin, region *v1alpha1.DataRegion, spec *v1alpha1.DeletionCertificateSpec, now time.Time) error {
 	counts, err := admin.Count(ctx, spec.DataID)
 	if errors.Is(err, postgres.ErrNoSchema) {
 		return nil
@@ -56,6 +56,21 @@ func count(ctx context.Context, admin *postgres.Admin, spec *v1alpha1.DeletionCe
 		spec.Records = append(spec.Records, v1alpha1.RecordCount{Category: category, Count: n})
 	}
 	slices.SortFunc(spec.Records, func(a, b v1alpha1.RecordCount) int { return strings.Compare(string(a.Category), string(b.Category)) })
+	archived, err := admin.Archived(ctx, spec.DataID)
+	if err != nil {
+		return err
+	}
+	var archives []string
+	for _, a := range region.Spec.Archives {
+		archives = append(archives, a.Name)
+	}
+	for _, a := range archived {
+		entry := v1alpha1.ArchivedCount{Category: a.Category, Count: a.Records, Archives: archives}
+		if a.Until != nil {
+			entry.Until = timeOf(*a.Until)
+		}
+		spec.Archived = append(spec.Archived, entry)
+	}
 	return nil
 }
 

@@ -128,12 +128,19 @@ func (l *Leftovers) drop(ctx context.Context, region *v1alpha1.DataRegion, serve
 	if err != nil || registered == nil {
 		return err
 	}
+	// One tenant's documents that wait keep no other's data from its end.
+	if waiting, err := handOverAll(ctx, admin, region, dataID); err != nil {
+		return err
+	} else if waiting > 0 {
+		log.FromContext(ctx).Info("retained data stays past its end", "reason", awaitArchive(region, dataID, waiting).Error())
+		return nil
+	}
 	spec := v1alpha1.DeletionCertificateSpec{
 		Tenant: v1alpha1.TenantIdentity{Namespace: registered.Namespace, Name: registered.Name, UID: registered.UID},
 		DataID: dataID, Region: region.Name, Server: server.Name, Database: database, ContractEnd: timeOf(*registered.RetainedSince),
 	}
 	spec.Export = lastExport(ctx, l.Stores, region, dataID)
-	if err := count(ctx, admin, &spec, l.Now()); err != nil {
+	if err := count(ctx, admin, region, &spec, l.Now()); err != nil {
 		return err
 	}
 	cert, err := l.Certifier.Begin(ctx, spec)
@@ -141,8 +148,7 @@ func (l *Leftovers) drop(ctx context.Context, region *v1alpha1.DataRegion, serve
 		return err
 	}
 	// With the schema goes its purge, which would fail from now on; expiry stays until the last backup is gone.
-	purge := client.MatchingLabels{resources.LabelDataID: dataID, resources.LabelComponent: string(resources.ComponentRetention)}
-	if err := deletePlatformObjects(ctx, l.Client, region.Spec.PlatformNamespace, purge); err != nil {
+	if err := deletePurge(ctx, l.Client, region.Spec.PlatformNamespace, dataID); err != nil {
 		return err
 	}
 	if err := l.dropAndCertify(ctx, region, server, cert); err != nil {
@@ -236,6 +242,17 @@ func removeFromStore(ctx context.Context, stores *Stores, region string, store *
 		return time.Time{}, fmt.Errorf("removing the identities of %s at store %s: %w", dataID, store.Name, err)
 	}
 	return time.Time{}, nil
+}
+
+// deletePurge removes purge and hand-over, which go with the schema.
+func deletePurge(ctx context.Context, c client.Client, namespace, dataID string) error {
+	for _, component := range []resources.Component{resources.ComponentRetention, resources.ComponentArchive} {
+		which := client.MatchingLabels{resources.LabelDataID: dataID, resources.LabelComponent: string(component)}
+		if err := deletePlatformObjects(ctx, c, namespace, which); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // deleteJobs removes what would start jobs, and what runs; Secrets and settings stay for what still needs them.

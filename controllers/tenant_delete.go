@@ -16,6 +16,7 @@ import (
 
 	"github.com/termintreu/termintreu/api/v1alpha1"
 	"github.com/termintreu/termintreu/internal/plan"
+	"github.com/termintreu/termintreu/internal/postgres"
 	"github.com/termintreu/termintreu/internal/resources"
 )
 
@@ -105,6 +106,9 @@ func (r *TenantReconciler) retainData(ctx context.Context, s *scope) error {
 	if err := admin.Retain(ctx, s.input.Placement.Schema, until); err != nil {
 		return fmt.Errorf("retaining schema %s: %w", s.input.Placement.Schema, err)
 	}
+	if _, err := handOverAll(ctx, admin, s.input.Region, s.input.Placement.Schema); err != nil {
+		return err
+	}
 	if s.input.Policy != nil && (s.tenant.Status.Offboarding == nil || s.tenant.Status.Offboarding.Export == nil) {
 		if err := r.retainObjects(ctx, s); err != nil {
 			return err
@@ -165,14 +169,48 @@ func (r *TenantReconciler) deleteData(ctx context.Context, s *scope) error {
 	return nil
 }
 
+// handedOver refuses to go on while documents wait for an archive: what the law has kept must not go with the schema.
+func (r *TenantReconciler) handedOver(ctx context.Context, s *scope) error {
+	server, err := r.serverOf(s)
+	if err != nil {
+		return err
+	}
+	admin, err := r.Databases.Admin(ctx, s.input.Region, server, s.input.Placement.Name)
+	if err != nil {
+		return err
+	}
+	waiting, err := handOverAll(ctx, admin, s.input.Region, s.input.Placement.Schema)
+	if err == nil && waiting > 0 {
+		err = awaitArchive(s.input.Region, s.input.Placement.Schema, waiting)
+	}
+	return err
+}
+
+// handOverAll makes all documents due for the archive, and gives how many wait; none where the region has no archive any
+// longer, which is the way out when one never answers again.
+func handOverAll(ctx context.Context, admin *postgres.Admin, region *v1alpha1.DataRegion, dataID string) (int64, error) {
+	if len(region.Spec.Archives) == 0 {
+		return 0, nil
+	}
+	return admin.HandOverAll(ctx, dataID)
+}
+
+func awaitArchive(region *v1alpha1.DataRegion, dataID string, waiting int64) error {
+	return fmt.Errorf("%d documents of schema %s wait to be handed over, which the CronJob %[2]s-archive does when the purge runs: nothing is dropped before; "+
+		"run it by hand to go on sooner, or take spec.archives out of DataRegion %[3]s to let them go unarchived", waiting, dataID, region.Name)
+}
+
 // dropData counts, then drops schema and roles, which verifies that they are absent.
 func (r *TenantReconciler) dropData(ctx context.Context, s *scope) (*v1alpha1.DeletionCertificate, error) {
 	dataID, region := s.input.Placement.Schema, s.input.Region
+	if err := r.handedOver(ctx, s); err != nil {
+		return nil, err
+	}
 	cert, err := r.beginCertificate(ctx, s)
 	if err != nil {
 		return nil, err
 	}
-	for _, component := range []resources.Component{resources.ComponentRetention, resources.ComponentBackup, resources.ComponentExport} {
+	for _, component := range []resources.Component{resources.ComponentRetention, resources.ComponentArchive, resources.ComponentBackup, resources.ComponentExport} {
 		which := client.MatchingLabels{resources.LabelDataID: dataID, resources.LabelComponent: string(component)}
 		if err := deleteJobs(ctx, r.Client, region.Spec.PlatformNamespace, which); err != nil {
 			return nil, err
@@ -219,7 +257,7 @@ func (r *TenantReconciler) beginCertificate(ctx context.Context, s *scope) (*v1a
 	for i := range s.tenant.Spec.Controllers {
 		spec.Controllers = append(spec.Controllers, s.tenant.Spec.Controllers[i].Name)
 	}
-	if err := count(ctx, admin, &spec, s.now); err != nil {
+	if err := count(ctx, admin, s.input.Region, &spec, s.now); err != nil {
 		return nil, err
 	}
 	return r.Certifier.Begin(ctx, spec)

@@ -166,6 +166,10 @@ func (r *TenantReconciler) keepExport(ctx context.Context, s *scope, admin *post
 	if err := admin.Retain(ctx, s.plan.DataID, until); err != nil {
 		return leaving{}, err
 	}
+	// The export has them; now they may leave the database for the archive (T8).
+	if _, err := handOverAll(ctx, admin, s.input.Region, s.plan.DataID); err != nil {
+		return leaving{}, err
+	}
 	o := s.tenant.Status.Offboarding
 	o.Export, o.Until = record, timeOf(until)
 	// Kept in status first; then what the Job needed goes.

@@ -18,7 +18,6 @@ import (
 	"github.com/termintreu/termintreu/internal/compliance"
 	"github.com/termintreu/termintreu/internal/plan"
 	"github.com/termintreu/termintreu/internal/postgres"
-	"github.com/termintreu/termintreu/internal/resources"
 )
 
 // leaving is how far the end of a contract has come, as Offboarded tells it.
@@ -137,8 +136,7 @@ func (r *TenantReconciler) certify(ctx context.Context, s *scope) (leaving, erro
 	if err := r.Certifier.Issue(ctx, cert, region, backupPeriod(ctx, r.Client, region, dataID)); err != nil {
 		return leaving{}, err
 	}
-	purge := client.MatchingLabels{resources.LabelDataID: dataID, resources.LabelComponent: string(resources.ComponentRetention)}
-	if err := deletePlatformObjects(ctx, r.Client, region.Spec.PlatformNamespace, purge); err != nil {
+	if err := deletePurge(ctx, r.Client, region.Spec.PlatformNamespace, dataID); err != nil {
 		return leaving{}, err
 	}
 	s.tenant.Status.Offboarding.Certificate = cert.Name

@@ -43,6 +43,28 @@ type DeletionCertificateSpec struct {
 	// +listType=map
 	// +listMapKey=category
 	Records []RecordCount `json:"records,omitempty"`
+	// Archived are the records that were handed over to archives, by the receipts that let them be deleted.
+	// +optional
+	// +listType=map
+	// +listMapKey=category
+	// +kubebuilder:validation:MaxItems=16
+	Archived []ArchivedCount `json:"archived,omitempty"`
+}
+
+// ArchivedCount is how many records of a category archives hold, and until when.
+type ArchivedCount struct {
+	// Category of the records.
+	Category Category `json:"category"`
+	// Count of the records.
+	Count int64 `json:"count"`
+	// Archives of the region that hold them, by name.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=4
+	Archives []string `json:"archives,omitempty"`
+	// Until is when the last of their locks ends.
+	// +optional
+	Until *metav1.Time `json:"until,omitempty"`
 }
 
 // TenantIdentity tells a BookingTenant from one of the same name that came after it.

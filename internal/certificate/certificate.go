@@ -78,6 +78,9 @@ func Deletion(name string, spec *v1alpha1.DeletionCertificateSpec, status *v1alp
 	for _, r := range spec.Records {
 		t.line("deleted", "%d records of %s", r.Count, r.Category)
 	}
+	for _, a := range spec.Archived {
+		t.line("archived", "%d records of %s at %s, the last lock ends %s", a.Count, a.Category, strings.Join(a.Archives, " "), when(a.Until))
+	}
 	for _, b := range status.Backups {
 		t.line("backups", "%s", remaining(b))
 	}

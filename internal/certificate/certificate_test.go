@@ -31,7 +31,8 @@ func issued(t *testing.T, key ed25519.PrivateKey, link certificate.Link) v1alpha
 		Spec: v1alpha1.DeletionCertificateSpec{
 			Tenant: v1alpha1.TenantIdentity{Namespace: "musterstadt", Name: "buergeramt", UID: "6f0c"}, DataID: "tabc", Region: "de",
 			Server: "pg-de-1", Database: "appointments", Controllers: []string{"Stadt Musterstadt\nnumber: 99"}, ContractEnd: at(1), CountedAt: at(2),
-			Records: []v1alpha1.RecordCount{{Category: v1alpha1.CategoryContact, Count: 402}},
+			Records:  []v1alpha1.RecordCount{{Category: v1alpha1.CategoryContact, Count: 402}},
+			Archived: []v1alpha1.ArchivedCount{{Category: v1alpha1.CategoryAttachment, Count: 37, Archives: []string{"statutory"}, Until: at(31)}},
 		},
 		Status: v1alpha1.DeletionCertificateStatus{DeletedAt: at(2), Backups: []v1alpha1.RemainingBackups{
 			{Store: "bern", Versions: &three, Until: at(30)}, {Store: "basel"},
@@ -55,6 +56,7 @@ func TestAStatementSaysWhatHowManyWhenWhereAndWhatRemains(t *testing.T) {
 	text := issued(t, key, certificate.Link{Sequence: 7, KeyID: "k"}).Status.Deletion.Text
 	for _, line := range []string{
 		"number: 7\n", "previous: none\n", "tenant: musterstadt/buergeramt\n", "deleted: 402 records of Contact\n",
+		"archived: 37 records of Attachment at statutory, the last lock ends 2027-01-31T12:00:00Z\n",
 		"read-back-absent: 2027-01-02T12:00:00Z\n",
 		"backups: store bern holds 3 versions, the last gone by 2027-01-30T12:00:00Z\n", "backups: store basel did not answer",
 	} {

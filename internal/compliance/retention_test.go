@@ -52,6 +52,20 @@ func TestRetentionIsWhatTheAuditCounts(t *testing.T) {
 		}, metav1.ConditionTrue, v1alpha1.ReasonMeasured, nil},
 		"a database that suspends what no policy does": {contact(func(c *compliance.Category) { until := ago(-time.Hour); c.SuspendedUntil = &until }),
 			metav1.ConditionFalse, v1alpha1.ReasonRuleNotApplied, []string{"Contact: the database suspends deletion"}},
+		"documents that wait for an archive (T8)": {contact(func(c *compliance.Category) { c.Action, c.Overdue = v1alpha1.ActionArchive, 3 }),
+			metav1.ConditionFalse, v1alpha1.ReasonOverdue, []string{"Contact: 3 overdue, which wait to be handed over"}},
+		"documents an archive did not take": {contact(func(c *compliance.Category) {
+			c.Action, c.Overdue, c.Archived = v1alpha1.ActionArchive, 3, &compliance.Archived{Failure: "statutory: LockIgnored"}
+		}), metav1.ConditionFalse, v1alpha1.ReasonOverdue, []string{"did not take them: statutory: LockIgnored"}},
+		"a database that has it archived for another time": {func(p *plan.Plan, e *compliance.Evidence) {
+			for i := range p.Database.Rules {
+				if rule := &p.Database.Rules[i]; rule.Category == v1alpha1.CategoryContact {
+					rule.Action, rule.ArchivePeriod = v1alpha1.ActionArchive, 3650*days
+				}
+			}
+			c := category(e, v1alpha1.CategoryContact)
+			c.Action, c.Archived = v1alpha1.ActionArchive, &compliance.Archived{Period: 365 * days}
+		}, metav1.ConditionFalse, v1alpha1.ReasonRuleNotApplied, []string{"archived for 365d, the policy says 3650d"}},
 		"copies nobody can observe": {func(p *plan.Plan, _ *compliance.Evidence) {
 			p.Database.Server.OtherCopies = []v1alpha1.OtherCopy{{Name: "wal", Kind: "WALArchive", Period: "7d"}}
 		}, metav1.ConditionTrue, v1alpha1.ReasonMeasured, []string{"Declared, not observed", "wal 7d"}},

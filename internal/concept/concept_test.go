@@ -47,6 +47,23 @@ func TestAPolicyReadsLikeADeletionConcept(t *testing.T) {
 	}
 }
 
+// T8: what is signed says how long the archive keeps a document, and by what law.
+func TestAConceptSaysUntilWhenTheArchiveKeeps(t *testing.T) {
+	policy := sample(t)
+	policy.Spec.Rules[0].Action, policy.Spec.Rules[0].Archive = v1alpha1.ActionArchive, &v1alpha1.ArchiveRule{Period: "3650d", LegalBasis: "§ 5 | ArchG"}
+	for language, words := range map[string]string{
+		"de": `behält es bis 3650 Tage nach dem Startzeitpunkt (§ 5 \| ArchG)`, "en": `keeps it until 3650 days after the start (§ 5 \| ArchG)`,
+	} {
+		var printed bytes.Buffer
+		if err := concept.Print(&printed, policy, language); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(printed.String(), words) {
+			t.Errorf("%s: %q is missing from\n%s", language, words, &printed)
+		}
+	}
+}
+
 func TestEveryNameOfTheAPIIsTranslated(t *testing.T) {
 	policy := sample(t)
 	rule := policy.Spec.Rules[0]

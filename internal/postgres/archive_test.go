@@ -320,3 +320,39 @@ func TestATenantWithoutAnArchiveHasNoRoleForOne(t *testing.T) {
 	}
 	must(t, admin.Drop(t.Context(), tenant.DataID))
 }
+
+// When the contract ends the schema goes, so that its documents are handed over whatever is left of their period; and the
+// certificate learns what the archives have.
+func TestAtTheContractsEndEveryDocumentFallsDue(t *testing.T) {
+	a := newArchiving(t)
+	a.attach(t, "yesterday.pdf", day)
+	if len(a.due(t)) != 0 {
+		t.Fatal("it is due already")
+	}
+	must(t, a.admin.Retain(t.Context(), a.DataID, time.Now().Add(30*day)))
+	for range 2 { // an operator that is killed asks again
+		waiting, err := a.admin.HandOverAll(t.Context(), a.DataID)
+		must(t, err)
+		if waiting != 1 {
+			t.Errorf("%d documents wait", waiting)
+		}
+	}
+	d := a.due(t)[0]
+	if !a.confirm(t, d, a.begin(t, d)) {
+		t.Fatal("the receipt was not taken")
+	}
+	a.purge(t, "Attachment")
+	waiting, err := a.admin.HandOverAll(t.Context(), a.DataID)
+	must(t, err)
+	archived, err := a.admin.Archived(t.Context(), a.DataID)
+	must(t, err)
+	if waiting != 0 || len(archived) != 1 || archived[0].Records != 1 || archived[0].Until == nil || archived[0].Until.Before(time.Now().Add(tenYears-2*day)) {
+		t.Errorf("%d wait, archived is %+v", waiting, archived)
+	}
+	must(t, a.admin.Drop(t.Context(), a.DataID))
+	waiting, err = a.admin.HandOverAll(t.Context(), a.DataID)
+	must(t, err)
+	if archived, err = a.admin.Archived(t.Context(), a.DataID); err != nil || waiting != 0 || len(archived) != 0 {
+		t.Errorf("of a schema that is gone: %d, %+v, %v", waiting, archived, err)
+	}
+}

@@ -10,7 +10,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/termintreu/termintreu/api/v1alpha1"
 	"github.com/termintreu/termintreu/internal/archive"
@@ -120,6 +122,41 @@ var _ = Describe("The archive", func() {
 		Expect(listed.Contents).To(HaveLen(1))
 		_, named := objectstore.ParseArchiveKey(aws.ToString(listed.Contents[0].Key))
 		Expect(named).To(BeTrue())
+	})
+
+	It("has every document before the schema is dropped, and the certificate tells of them", func(ctx SpecContext) {
+		w := newWorld(ctx, archiving(ctx))
+		startOperator()
+		tenant := w.create(ctx, "site", func(t *v1alpha1.BookingTenant) { t.Spec.DeletionPolicy = v1alpha1.DeletionDelete })
+		w.settle(ctx, tenant)
+		schema := dataIDOf(tenant)
+		w.attach(ctx, schema)
+		execute(ctx, w, `UPDATE `+schema+`.appointment SET starts_at = now() - interval '2 days', ends_at = now() - interval '1 day'`)
+
+		By("a document that is not due yet keeping the schema")
+		Expect(admin.Delete(ctx, tenant)).To(Succeed())
+		Eventually(func(g Gomega) {
+			c := meta.FindStatusCondition(get(ctx, tenant).Status.Conditions, v1alpha1.ConditionReady)
+			g.Expect(c).NotTo(BeNil())
+			g.Expect(c.Message).To(ContainSubstring("1 documents of schema " + schema + " wait to be handed over"))
+		}).Should(Succeed())
+		Expect(value[int64](ctx, w, "SELECT count(*) FROM "+schema+".attachment")).To(BeEquivalentTo(1))
+
+		By("the hand-over, which lets it go")
+		_, err := w.handOver(ctx, tenant)
+		Expect(err).NotTo(HaveOccurred())
+		certificate := &v1alpha1.DeletionCertificate{}
+		Eventually(func(g Gomega) {
+			g.Expect(admin.Get(ctx, client.ObjectKey{Name: schema}, certificate)).To(Succeed())
+			g.Expect(certificate.Status.Deletion).NotTo(BeNil())
+		}).Should(Succeed())
+		Expect(certificate.Spec.Archived).To(HaveLen(1))
+		Expect(certificate.Spec.Archived[0].Count).To(BeEquivalentTo(1))
+		Expect(certificate.Status.Deletion.Text).To(ContainSubstring("archived: 1 records of Attachment at statutory, the last lock ends 20"))
+		Expect(value[bool](ctx, w, "SELECT to_regnamespace('"+schema+"') IS NULL")).To(BeTrue())
+		listed, err := stores[0].Admin().ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: aws.String("archive-" + w.name), Prefix: aws.String(schema + "/")})
+		Expect(err).NotTo(HaveOccurred())
+		Expect(listed.Contents).To(HaveLen(1))
 	})
 
 	It("is asked for by a policy and missing in the region, so that the tenant is refused with the mend", func(ctx SpecContext) {

@@ -22,6 +22,8 @@ func ForKind(kind schema.GroupVersionKind) interface{} {
 		return &apiv1alpha1.AdmissionRuleApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("Appearance"):
 		return &apiv1alpha1.AppearanceApplyConfiguration{}
+	case v1alpha1.SchemeGroupVersion.WithKind("ArchivedCount"):
+		return &apiv1alpha1.ArchivedCountApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ArchivedEvidence"):
 		return &apiv1alpha1.ArchivedEvidenceApplyConfiguration{}
 	case v1alpha1.SchemeGroupVersion.WithKind("ArchiveRule"):

@@ -69,6 +69,24 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: period
       type:
         namedType: com.github.termintreu.termintreu.api.v1alpha1.Period
+- name: com.github.termintreu.termintreu.api.v1alpha1.ArchivedCount
+  map:
+    fields:
+    - name: archives
+      type:
+        list:
+          elementType:
+            scalar: string
+          elementRelationship: atomic
+    - name: category
+      type:
+        namedType: com.github.termintreu.termintreu.api.v1alpha1.Category
+    - name: count
+      type:
+        scalar: numeric
+    - name: until
+      type:
+        namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time
 - name: com.github.termintreu.termintreu.api.v1alpha1.ArchivedEvidence
   map:
     fields:
@@ -754,6 +772,14 @@ var schemaYAML = typed.YAMLObject(`types:
 - name: com.github.termintreu.termintreu.api.v1alpha1.DeletionCertificateSpec
   map:
     fields:
+    - name: archived
+      type:
+        list:
+          elementType:
+            namedType: com.github.termintreu.termintreu.api.v1alpha1.ArchivedCount
+          elementRelationship: associative
+          keys:
+          - category
     - name: contractEnd
       type:
         namedType: io.k8s.apimachinery.pkg.apis.meta.v1.Time

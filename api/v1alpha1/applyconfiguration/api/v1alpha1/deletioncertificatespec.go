@@ -33,6 +33,8 @@ type DeletionCertificateSpecApplyConfiguration struct {
 	CountedAt *v1.Time `json:"countedAt,omitempty"`
 	// Records per category as last counted.
 	Records []RecordCountApplyConfiguration `json:"records,omitempty"`
+	// Archived are the records that were handed over to archives, by the receipts that let them be deleted.
+	Archived []ArchivedCountApplyConfiguration `json:"archived,omitempty"`
 }
 
 // DeletionCertificateSpecApplyConfiguration constructs a declarative configuration of the DeletionCertificateSpec type for use with
@@ -124,6 +126,19 @@ func (b *DeletionCertificateSpecApplyConfiguration) WithRecords(values ...*Recor
 			panic("nil value passed to WithRecords")
 		}
 		b.Records = append(b.Records, *values[i])
+	}
+	return b
+}
+
+// WithArchived adds the given value to the Archived field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the Archived field.
+func (b *DeletionCertificateSpecApplyConfiguration) WithArchived(values ...*ArchivedCountApplyConfiguration) *DeletionCertificateSpecApplyConfiguration {
+	for i := range values {
+		if values[i] == nil {
+			panic("nil value passed to WithArchived")
+		}
+		b.Archived = append(b.Archived, *values[i])
 	}
 	return b
 }
