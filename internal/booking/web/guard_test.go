@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/termintreu/termintreu/api/v1alpha1"
 	"github.com/termintreu/termintreu/internal/booking"
 	"github.com/termintreu/termintreu/internal/booking/internal/fixture"
 	"github.com/termintreu/termintreu/internal/settings"
@@ -234,6 +235,17 @@ func TestTheNoticeSaysWhatThePlanSays(t *testing.T) {
 	site.Document.Notice.Regime = "GDPR"
 	site.get(t, "/de/privacy").contains(t, "DSGVO", "Art. 15 DSGVO", "Art. 21 DSGVO")
 	site.get(t, "/en/privacy").contains(t, "Art. 17 GDPR")
+}
+
+// T8, invariant 8: who is asked for a document reads how long the archive keeps it, and why.
+func TestTheNoticeSaysUntilWhenTheArchiveKeepsDocuments(t *testing.T) {
+	site := start(t, fixture.New(t), 20)
+	notice := &site.Document.Notice
+	notice.Rules = append(notice.Rules, settings.Rule{Category: v1alpha1.CategoryAttachment, StartEvent: v1alpha1.StartAppointmentEnd, Period: "30d",
+		Action: v1alpha1.ActionArchive, ArchivePeriod: "3650d", ArchiveBasis: "§ 5 ArchG BS"})
+	notice.Processors = append(notice.Processors, settings.Processor{Function: settings.FunctionArchive, Processor: notice.Processors[0].Processor})
+	site.get(t, "/en/privacy").contains(t, "the archive deletes it: 3650 days after the appointment or its cancellation (§ 5 ArchG BS)", ">Archive<")
+	site.get(t, "/de/privacy").contains(t, "an das Archiv übergeben und hier gelöscht", "(§ 5 ArchG BS)")
 }
 
 func TestTheNoticeForMachinesIsThePlans(t *testing.T) {
