@@ -57,10 +57,24 @@ func (r *run) build(ctx context.Context, version int64) (*shape, error) {
 	for _, table := range tables {
 		s.tables[table] = true
 	}
+	if err := r.empty(ctx, tables); err != nil {
+		return nil, err
+	}
 	if s.sequences, err = r.strings(ctx, `SELECT relname::text FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind = 'S'`); err != nil {
 		return nil, err
 	}
 	return s, r.strip(ctx, s)
+}
+
+// empty takes out what the migrations themselves put into tables: the backup has rows of its own in their place.
+func (r *run) empty(ctx context.Context, tables []string) error {
+	var names []string
+	for _, table := range tables {
+		if table != "goose_db_version" {
+			names = append(names, pgx.Identifier{table}.Sanitize())
+		}
+	}
+	return r.statements(ctx, "emptying the tables", []string{"TRUNCATE " + strings.Join(names, ", ")})
 }
 
 // strip takes constraints and indexes off. The definitions are PostgreSQL's own words.
