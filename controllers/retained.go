@@ -188,7 +188,7 @@ func (r *TenantReconciler) keptJobs(ctx context.Context, p *plan.Plan, desired [
 // at the stores first: the purge's password, and the keeper's keys. The writer's go to nobody.
 func (r *TenantReconciler) keptCredentials(ctx context.Context, s *scope, purge bool) (*resources.Credentials, error) {
 	p := s.plan
-	creds := &resources.Credentials{Stores: map[string]objectstore.Pair{}}
+	creds := &resources.Credentials{Stores: map[string]objectstore.Pair{}, Archives: map[string]objectstore.Pair{}}
 	retention, err := r.secret(ctx, p.Region.PlatformNamespace, resources.RetentionName(p))
 	if err != nil {
 		return nil, err
@@ -206,6 +206,16 @@ func (r *TenantReconciler) keptCredentials(ctx context.Context, s *scope, purge 
 	expiry, err := r.secret(ctx, p.Region.PlatformNamespace, resources.ExpiryName(p))
 	if err != nil {
 		return nil, err
+	}
+	if purge {
+		// What the hand-over has stays as it is, and none of it is made anew: without it the documents wait, and say so.
+		if archive, err := r.secret(ctx, p.Region.PlatformNamespace, resources.ArchiveName(p)); err != nil {
+			return nil, err
+		} else if len(archive[settings.PasswordKey]) > 0 {
+			if err := r.archiveCredentials(ctx, p, creds, expiry); err != nil {
+				return nil, err
+			}
+		}
 	}
 	for i := range p.Backup.Stores {
 		if err := r.keepKeeper(ctx, s, &p.Backup.Stores[i], expiry, creds); err != nil {

@@ -28,11 +28,11 @@ func Declaration(namespace, dataID, region, document string) *coreac.ConfigMapAp
 }
 
 // KeptObjects are those of a removed tenant that must be there: expiry until the last backup is gone, and the purge
-// while there is a schema. Unlike those of a living tenant nobody may suspend them: there is no verdict that would say.
+// and hand-over while there is a schema. Unlike those of a living tenant nobody may suspend them: there is no verdict that would say.
 func KeptObjects(p *plan.Plan, credentials Credentials, purge bool) []Object {
 	var kept []Object
 	for _, object := range RetainedObjects(p, credentials) {
-		if !purge && object.Name == RetentionName(p) {
+		if !purge && object.Name == RetentionName(p) || object.Name == ArchiveName(p) && credentials.Archive.Password == "" {
 			continue
 		}
 		if cron, ok := object.Config.(*batchac.CronJobApplyConfiguration); ok {
