@@ -47,3 +47,29 @@ func TestWhatIsLeftOfANameAfterEachStep(t *testing.T) {
 		t.Error("after the rewrite the name is still in a file of the schema")
 	}
 }
+
+// Statistics hold values of rows, and outlive them until ANALYZE runs again.
+func TestThePlannerLearnsNoNames(t *testing.T) {
+	server, database, admin := prepared(t)
+	tenant := newTenant()
+	must(t, admin.Ensure(t.Context(), tenant))
+	super := server.Superuser(t, database)
+	schema := tenant.DataID
+	exec(t, super, `INSERT INTO `+schema+`.access_log (method, route, status, address, user_agent) VALUES ('GET', '/', 200, '203.0.113.7', 'Zwetschgenbrowser')`)
+	retention := as(t, server, database, schema, postgres.RolesOf(schema).Retention, tenant.Retention)
+	exec(t, retention, `SELECT purge('AccessLog', 10, gen_random_uuid())`) // makes the tables of the days to come
+	exec(t, super, `INSERT INTO `+schema+`.access_log (created_at, method, route, status, address, user_agent)
+		SELECT now() + interval '30 hours', 'GET', '/', 200, '203.0.113.7', 'Zwetschgenbrowser' FROM generate_series(1, 50)`)
+	exec(t, super, `WITH a AS (INSERT INTO `+schema+`.appointment (office, counter, service, channel, starts_at, ends_at, state, locale, token_hash)
+		SELECT 'hall', 1, 'passport', 'OnSite', now() + n * interval '1 hour', now() + n * interval '1 hour' + interval '15 min', 'confirmed', 'de', n::text::bytea
+		FROM generate_series(1, 50) AS n RETURNING id)
+		INSERT INTO `+schema+`.contact (appointment_id, given_name, family_name, email, phone, notice_date)
+		SELECT id, 'Zwetschga', 'Zwetschgenwasser', 'zwetschge@example.org', 'Zwetschge 1', current_date FROM a`)
+	exec(t, super, "ANALYZE")
+	for text, want := range map[string]string{"passport": "appointment.service", "wetschge": "", "203.0.113.7": ""} {
+		if got := value[string](t, super, `SELECT coalesce(string_agg(tablename || '.' || attname, ', '), '') FROM pg_stats
+			WHERE schemaname = $1 AND position($2 IN concat(most_common_vals::text, histogram_bounds::text)) > 0`, schema, text); got != want {
+			t.Errorf("statistics of %q tell of %q, want of %q", got, text, want)
+		}
+	}
+}

@@ -16,7 +16,7 @@ import (
 )
 
 // SchemaVersion is the version the migrations lead to. Operands of this release and the one before work with it.
-const SchemaVersion = 74
+const SchemaVersion = 77
 
 //go:embed migrations/*.sql
 var embedded embed.FS

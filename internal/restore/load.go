@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"os/exec"
 	"regexp"
@@ -225,6 +224,3 @@ func (r *run) setSequence(ctx context.Context, b *block, shape *shape) error {
 	}
 	return nil
 }
-
-// tablesOf lists a shape's tables in order.
-func tablesOf(s *shape) []string { return slices.Sorted(maps.Keys(s.tables)) }

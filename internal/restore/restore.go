@@ -155,6 +155,9 @@ func (r *run) work(ctx context.Context) error {
 	if err := r.replay(ctx, journal); err != nil {
 		return err
 	}
+	if err := r.analyse(ctx); err != nil {
+		return err
+	}
 	if err := r.prove(ctx, journal); err != nil {
 		return err
 	}

@@ -49,8 +49,7 @@ func (r *run) build(ctx context.Context, version int64) (*shape, error) {
 		return nil, fmt.Errorf("making a table for the periods of then: %w", scrub(err))
 	}
 	s := &shape{tables: map[string]bool{}}
-	tables, err := r.strings(ctx, `SELECT relname::text FROM pg_class WHERE relnamespace = current_schema()::regnamespace
-		AND relkind IN ('r', 'p') AND NOT relispartition AND relowner = current_user::regrole`)
+	tables, err := r.tables(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -64,6 +63,12 @@ func (r *run) build(ctx context.Context, version int64) (*shape, error) {
 		return nil, err
 	}
 	return s, r.strip(ctx, s)
+}
+
+// tables of the quarantine's owner.
+func (r *run) tables(ctx context.Context) ([]string, error) {
+	return r.strings(ctx, `SELECT relname::text FROM pg_class WHERE relnamespace = current_schema()::regnamespace
+		AND relkind IN ('r', 'p') AND NOT relispartition AND relowner = current_user::regrole`)
 }
 
 // empty takes out what the migrations themselves put into tables: the backup has rows of its own in their place.
@@ -116,7 +121,7 @@ func (r *run) strip(ctx context.Context, s *shape) error {
 	return r.statements(ctx, "taking the indexes off", off)
 }
 
-// complete puts back what was taken off, brings the schema to this release, and gives the planner its statistics.
+// complete puts back what was taken off, and brings the schema to this release.
 func (r *run) complete(ctx context.Context, s *shape) error {
 	if err := r.statements(ctx, "putting indexes and constraints back", s.later); err != nil {
 		return err
@@ -128,10 +133,16 @@ func (r *run) complete(ctx context.Context, s *shape) error {
 	if err := postgres.Upgrade(ctx, config); err != nil {
 		return fmt.Errorf("upgrading what was restored: %w", scrub(err))
 	}
-	if err := r.keepPromises(ctx); err != nil {
+	return r.keepPromises(ctx)
+}
+
+// analyse gives the planner its statistics once whoever must go has gone, since statistics hold values of rows.
+func (r *run) analyse(ctx context.Context) error {
+	tables, err := r.tables(ctx)
+	if err != nil {
 		return err
 	}
-	for _, table := range tablesOf(s) {
+	for _, table := range tables {
 		if _, err := r.conn.Exec(ctx, "ANALYZE "+pgx.Identifier{table}.Sanitize()); err != nil {
 			return fmt.Errorf("analysing table %s: %w", table, scrub(err))
 		}
