@@ -19,7 +19,6 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	batchv1 "k8s.io/api/batch/v1"
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -83,8 +82,7 @@ var _ = Describe("A scheduled backup", func() {
 			settled(ctx, fastLane)
 		})
 		for _, job := range []string{"backup", "expiry"} {
-			suspend(ctx, tenant, job, true)
-			Eventually(func() []corev1.ObjectReference { return cronJob(ctx, tenant, job).Status.Active }).WithContext(ctx).Should(BeEmpty())
+			hold(ctx, tenant, job)
 		}
 		objects, bucket := storeOf(store)
 		_, err := objects.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &bucket, Key: &key})

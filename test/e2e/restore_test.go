@@ -38,8 +38,7 @@ var _ = Describe("A tenant whose schema was dropped", func() {
 		dataID, conn := tenant.Status.DataID, home(ctx, tenant)
 
 		By("a backup that holds one who will be erased, and one who is due while the purge is held")
-		suspend(ctx, tenant, "retention", true)
-		Eventually(func() []corev1.ObjectReference { return cronJob(ctx, tenant, "retention").Status.Active }).WithContext(ctx).Should(BeEmpty())
+		hold(ctx, tenant, "retention")
 		citizen := open(ctx, tenant)
 		// The ingress finds a site a moment after it answers.
 		Eventually(func() int { return citizen.get(ctx, flash.path()).status }).WithContext(ctx).Should(Equal(http.StatusOK))

@@ -4,10 +4,13 @@ package e2e_test
 
 import (
 	"context"
+	"slices"
 	"strings"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -117,4 +120,22 @@ func suspend(ctx context.Context, tenant *v1alpha1.BookingTenant, component stri
 	before := cron.DeepCopy()
 	cron.Spec.Suspend = &held
 	Expect(kube.Patch(ctx, cron, client.MergeFrom(before))).To(Succeed())
+}
+
+// hold suspends a job of a tenant and waits until none runs: one that had just begun may not be in the CronJob's status.
+func hold(ctx context.Context, tenant *v1alpha1.BookingTenant, component string) {
+	GinkgoHelper()
+	suspend(ctx, tenant, component, true)
+	cron := cronJob(ctx, tenant, component)
+	Eventually(func(g Gomega) {
+		jobs := &batchv1.JobList{}
+		g.Expect(kube.List(ctx, jobs, client.InNamespace(cron.Namespace))).To(Succeed())
+		for i := range jobs.Items {
+			job := &jobs.Items[i]
+			ended := slices.ContainsFunc(job.Status.Conditions, func(c batchv1.JobCondition) bool {
+				return (c.Type == batchv1.JobComplete || c.Type == batchv1.JobFailed) && c.Status == corev1.ConditionTrue
+			})
+			g.Expect(ended || !metav1.IsControlledBy(job, cron)).To(BeTrue(), job.Name)
+		}
+	}).WithContext(ctx).WithPolling(time.Second).MustPassRepeatedly(5).Should(Succeed())
 }
