@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -44,6 +45,14 @@ func work(challenge string) string {
 	}
 }
 
+// lastSlot is that of a page which will not begin while the test lets time pass.
+func lastSlot(t *testing.T, page answer) url.Values {
+	t.Helper()
+	form := slotForm(t, page)
+	form.Set("start", find(t, page.body, `(?s).*name="start" value="([^"]+)"`))
+	return form
+}
+
 const challenged = `data-challenge="([^"]+)" data-bits="16"`
 
 func TestWithoutBeingDeclaredNothingIsChallengedAndNoScriptRuns(t *testing.T) { // B5
@@ -69,7 +78,7 @@ func TestAHoldCostsWorkOncePerHoldAndInItsTime(t *testing.T) { // B11
 	if script := site.get(t, find(t, page.body, `<script src="([^"]+)"`)); script.status != http.StatusOK || strings.Contains(script.body, "fetch") {
 		t.Errorf("the script answers %d", script.status)
 	}
-	form := slotForm(t, page)
+	form := lastSlot(t, page)
 	refused := func(what string) {
 		t.Helper()
 		got := site.do(t, http.MethodPost, "/de"+slots+"/hold", form)
@@ -87,7 +96,7 @@ func TestAHoldCostsWorkOncePerHoldAndInItsTime(t *testing.T) { // B11
 	pass(31 * time.Minute)
 	refused("an expired challenge")
 	page = site.get(t, "/de"+slots)
-	form = slotForm(t, page)
+	form = lastSlot(t, page)
 	form.Set("proof", work(find(t, page.body, challenged)))
 	held := site.follow(t, "/de"+slots+"/hold", form)
 	if again := site.follow(t, "/de"+slots+"/hold", form); again != held {
@@ -105,7 +114,7 @@ func TestAHoldCostsWorkOncePerHoldAndInItsTime(t *testing.T) { // B11
 
 func TestWithoutJavaScriptACitizenWaitsAFewSecondsInstead(t *testing.T) {
 	site, pass := guarded(t)
-	form := slotForm(t, site.get(t, "/en"+slots))
+	form := lastSlot(t, site.get(t, "/en"+slots))
 	form.Set("proof", "")
 	page := site.do(t, http.MethodPost, "/en"+slots+"/hold", form)
 	page.contains(t, "Wait 8 seconds and then continue", "without picture puzzles")
@@ -131,7 +140,7 @@ func TestWithoutJavaScriptACitizenWaitsAFewSecondsInstead(t *testing.T) {
 
 func TestWhoeverWaitsGetsFewTickets(t *testing.T) {
 	site, _ := guarded(t)
-	form := slotForm(t, site.get(t, "/de"+slots))
+	form := lastSlot(t, site.get(t, "/de"+slots))
 	last := 0
 	for range 8 {
 		last = site.do(t, http.MethodPost, "/de"+slots+"/hold", form).status
@@ -140,7 +149,7 @@ func TestWhoeverWaitsGetsFewTickets(t *testing.T) {
 		t.Errorf("the eighth answers %d", last)
 	}
 	page := site.get(t, "/de"+slots)
-	form = slotForm(t, page)
+	form = lastSlot(t, page)
 	form.Set("proof", work(find(t, page.body, challenged)))
 	site.follow(t, "/de"+slots+"/hold", form) // who works is not held up
 }
@@ -167,7 +176,7 @@ func TestAPortalWorksForItsHoldsThroughTheAPI(t *testing.T) {
 func TestASpentChallengeIsForgottenOnceItHasExpired(t *testing.T) {
 	site, _ := guarded(t)
 	page := site.get(t, "/de"+slots)
-	form := slotForm(t, page)
+	form := lastSlot(t, page)
 	form.Set("proof", work(find(t, page.body, challenged)))
 	site.follow(t, "/de"+slots+"/hold", form)
 	super := site.Superuser(t)
