@@ -95,11 +95,7 @@ func (r *TenantReconciler) retainData(ctx context.Context, s *scope) error {
 	} else if o != nil && o.Until != nil {
 		until = o.Until.Time
 	}
-	server, err := r.serverOf(s)
-	if err != nil {
-		return err
-	}
-	admin, err := r.Databases.Admin(ctx, s.input.Region, server, s.input.Placement.Name)
+	admin, err := r.adminOf(ctx, s)
 	if err != nil {
 		return err
 	}
@@ -171,11 +167,7 @@ func (r *TenantReconciler) deleteData(ctx context.Context, s *scope) error {
 
 // handedOver refuses to go on while documents wait for an archive: what the law has kept must not go with the schema.
 func (r *TenantReconciler) handedOver(ctx context.Context, s *scope) error {
-	server, err := r.serverOf(s)
-	if err != nil {
-		return err
-	}
-	admin, err := r.Databases.Admin(ctx, s.input.Region, server, s.input.Placement.Name)
+	admin, err := r.adminOf(ctx, s)
 	if err != nil {
 		return err
 	}
@@ -216,11 +208,7 @@ func (r *TenantReconciler) dropData(ctx context.Context, s *scope) (*v1alpha1.De
 			return nil, err
 		}
 	}
-	server, err := r.serverOf(s)
-	if err != nil {
-		return nil, err
-	}
-	admin, err := r.Databases.Admin(ctx, region, server, s.input.Placement.Name)
+	admin, err := r.adminOf(ctx, s)
 	if err != nil {
 		return nil, err
 	}
@@ -232,17 +220,13 @@ func (r *TenantReconciler) dropData(ctx context.Context, s *scope) (*v1alpha1.De
 
 // beginCertificate writes down what is about to be deleted.
 func (r *TenantReconciler) beginCertificate(ctx context.Context, s *scope) (*v1alpha1.DeletionCertificate, error) {
-	server, err := r.serverOf(s)
-	if err != nil {
-		return nil, err
-	}
-	admin, err := r.Databases.Admin(ctx, s.input.Region, server, s.input.Placement.Name)
+	admin, err := r.adminOf(ctx, s)
 	if err != nil {
 		return nil, err
 	}
 	spec := v1alpha1.DeletionCertificateSpec{
 		Tenant: v1alpha1.TenantIdentity{Namespace: s.tenant.Namespace, Name: s.tenant.Name, UID: string(s.tenant.UID)},
-		DataID: s.input.Placement.Schema, Region: s.input.Region.Name, Server: server.Name, Database: s.input.Placement.Name,
+		DataID: s.input.Placement.Schema, Region: s.input.Region.Name, Server: s.input.Placement.Server, Database: s.input.Placement.Name,
 		ContractEnd: timeOf(s.now),
 	}
 	if s.tenant.DeletionTimestamp != nil {
@@ -270,6 +254,15 @@ func (r *TenantReconciler) serverOf(s *scope) (*v1alpha1.DatabaseServer, error) 
 		}
 	}
 	return nil, fmt.Errorf("DataRegion %s no longer lists database server %s: restore the entry", s.input.Region.Name, s.input.Placement.Server)
+}
+
+// adminOf is the operator's access to the database the tenant was placed in.
+func (r *TenantReconciler) adminOf(ctx context.Context, s *scope) (*postgres.Admin, error) {
+	server, err := r.serverOf(s)
+	if err != nil {
+		return nil, err
+	}
+	return r.Databases.Admin(ctx, s.input.Region, server, s.input.Placement.Name)
 }
 
 // tenantDataPeriod is the period of category TenantData; the table of requirements gives 30 days where a policy is

@@ -68,15 +68,6 @@ func (r *TenantReconciler) dueImport(ctx context.Context, s *scope) error {
 	return s.tookIn(result)
 }
 
-// adminOf is the operator's access to the database the tenant was placed in.
-func (r *TenantReconciler) adminOf(ctx context.Context, s *scope) (*postgres.Admin, error) {
-	server, err := r.serverOf(s)
-	if err != nil {
-		return nil, err
-	}
-	return r.Databases.Admin(ctx, s.input.Region, server, s.input.Placement.Name)
-}
-
 // takeIn is the straight line of an import: wait for the export, let a job prove it in quarantine, swap. Each step is
 // found done or done again, so that an operator killed anywhere goes on there.
 func (r *TenantReconciler) takeIn(ctx context.Context, s *scope, creds *resources.Credentials) error {

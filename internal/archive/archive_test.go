@@ -3,12 +3,9 @@
 package archive_test
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -45,7 +42,7 @@ func TestWhatIsDueIsHandedOverLockedAndThenDeleted(t *testing.T) {
 	tn.whole(t, 3)
 	// The lock is one nobody lifts: the store's administrator included.
 	for key, versions := range tn.lies(t, tn.stores[0]) {
-		if err := tn.client(t, tn.stores[0]).DeleteVersion(t.Context(), key, versions[0].VersionID); err == nil {
+		if err := tn.stores[0].Objects(t).DeleteVersion(t.Context(), key, versions[0].VersionID); err == nil {
 			t.Errorf("an administrator deleted %s", key)
 		}
 		if len(versions) != 1 {
@@ -58,46 +55,16 @@ func isRecord(r *http.Request) bool {
 	return strings.Contains(r.URL.Path, "/"+objectstore.ArchiveFolder)
 }
 
-// changed alters what an archive gives when a record is read.
-func changed(change func([]byte) []byte) func(*http.Response) error {
-	return func(response *http.Response) error {
-		if response.Request.Method != http.MethodGet || !isRecord(response.Request) || response.StatusCode != http.StatusOK {
-			return nil
-		}
-		raw, err := io.ReadAll(response.Body)
-		if err != nil {
-			return err
-		}
-		_ = response.Body.Close()
-		raw = change(raw)
-		response.Body = io.NopCloser(bytes.NewReader(raw))
-		response.ContentLength = int64(len(raw))
-		response.Header.Set("Content-Length", strconv.Itoa(len(raw)))
-		return nil
-	}
-}
-
 // Whatever an archive does, nothing is deleted that it has not shown, the overdue are counted, and the reason is kept.
 func TestARecordStaysWhileAnArchiveLies(t *testing.T) {
 	for name, c := range map[string]struct {
 		fault s3test.Fault
 		class objectstore.Class
 	}{
-		"accepts and drops": {s3test.Fault{Answer: func(w http.ResponseWriter, r *http.Request) bool {
-			if r.Method != http.MethodPut || !isRecord(r) {
-				return false
-			}
-			_, _ = io.Copy(io.Discard, r.Body)
-			w.Header().Set("ETag", `"d41d8cd98f00b204e9800998ecf8427e"`)
-			return true
-		}}, objectstore.ClassNotFound},
-		"truncates":   {s3test.Fault{Change: changed(func(raw []byte) []byte { return raw[:len(raw)-1] })}, objectstore.ClassCorrupt},          //nolint:bodyclose // changed closes it
-		"flips a bit": {s3test.Fault{Change: changed(func(raw []byte) []byte { raw[len(raw)/2] ^= 1; return raw })}, objectstore.ClassCorrupt}, //nolint:bodyclose // changed closes it
-		"ignores the lock": {s3test.Fault{Change: func(response *http.Response) error {
-			response.Header.Del("X-Amz-Object-Lock-Mode")
-			response.Header.Del("X-Amz-Object-Lock-Retain-Until-Date")
-			return nil
-		}}, objectstore.ClassLockIgnored},
+		"accepts and drops": {s3test.Drops(isRecord), objectstore.ClassNotFound},
+		"truncates":         {s3test.Truncates(isRecord), objectstore.ClassCorrupt},
+		"flips a bit":       {s3test.FlipsABit(isRecord), objectstore.ClassCorrupt},
+		"ignores the lock":  {s3test.IgnoresLock(), objectstore.ClassLockIgnored},
 		"shortens the lock": {s3test.Fault{Change: func(response *http.Response) error {
 			if response.Header.Get("X-Amz-Object-Lock-Retain-Until-Date") != "" {
 				response.Header.Set("X-Amz-Object-Lock-Retain-Until-Date", "2027-01-01T00:00:00Z")
@@ -110,14 +77,7 @@ func TestARecordStaysWhileAnArchiveLies(t *testing.T) {
 			}
 			return nil
 		}}, objectstore.ClassLockIgnored},
-		"is full": {s3test.Fault{Answer: func(w http.ResponseWriter, r *http.Request) bool {
-			if r.Method != http.MethodPut || !isRecord(r) {
-				return false
-			}
-			_, _ = io.Copy(io.Discard, r.Body)
-			w.WriteHeader(http.StatusInsufficientStorage)
-			return true
-		}}, objectstore.ClassStoreFailed},
+		"is full": {s3test.Full(isRecord), objectstore.ClassStoreFailed},
 	} {
 		t.Run(name, func(t *testing.T) {
 			tn := newTenant(t)

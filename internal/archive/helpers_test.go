@@ -132,24 +132,11 @@ func (tn *tenant) bind(t *testing.T) {
 	pair.Writer.SecretAccessKey, pair.Keeper.SecretAccessKey = "write "+tn.DataID, "keep "+tn.DataID
 	tn.job.Keys = pair.Writer
 	for _, store := range tn.stores {
-		identities, err := objectstore.NewIdentities(v1alpha1.IdentityProviderVersityGateway, tn.client(t, store))
+		identities, err := objectstore.NewIdentities(v1alpha1.IdentityProviderVersityGateway, store.Objects(t))
 		must(t, err)
 		must(t, identities.Ensure(t.Context(), tn.DataID, pair))
-		tn.job.Settings.Stores = append(tn.job.Settings.Stores, settings.Store{
-			Name: store.Name, Endpoint: store.Endpoint, Bucket: store.Bucket, SigningRegion: s3test.Region, CABundle: store.CABundle, Prefix: tn.DataID + "/",
-		})
+		tn.job.Settings.Stores = append(tn.job.Settings.Stores, store.Settings(tn.DataID+"/"))
 	}
-}
-
-// client has the administrator's rights.
-func (tn *tenant) client(t *testing.T, store *s3test.Store) *objectstore.Client {
-	t.Helper()
-	client, err := objectstore.New(objectstore.Config{
-		Store:       settings.Store{Name: store.Name, Endpoint: store.Endpoint, Bucket: store.Bucket, CABundle: store.CABundle},
-		AccessKeyID: store.AdminKeyID, SecretAccessKey: store.AdminSecret,
-	})
-	must(t, err)
-	return client
 }
 
 // behind puts a proxy that lies before the archive of a number.
@@ -186,7 +173,7 @@ func (tn *tenant) count(t *testing.T, what string) (n int64) {
 func (tn *tenant) lies(t *testing.T, store *s3test.Store) map[string][]objectstore.Version {
 	t.Helper()
 	found := map[string][]objectstore.Version{}
-	must(t, tn.client(t, store).ListVersions(t.Context(), tn.DataID+"/", func(v objectstore.Version) error {
+	must(t, store.Objects(t).ListVersions(t.Context(), tn.DataID+"/", func(v objectstore.Version) error {
 		found[v.Key] = append(found[v.Key], v)
 		return nil
 	}))
@@ -203,7 +190,7 @@ func (tn *tenant) whole(t *testing.T, records int) {
 		}
 		for key := range found {
 			until, ok := objectstore.ParseArchiveKey(key)
-			info, err := tn.client(t, store).Stat(t.Context(), key, "")
+			info, err := store.Objects(t).Stat(t.Context(), key, "")
 			must(t, err)
 			if !ok || !info.Lock.Until.Equal(until) || until.Before(time.Now().Add(tenYears-100*day)) {
 				t.Errorf("%s: %s is locked until %s", store.Name, key, info.Lock.Until)
@@ -218,7 +205,7 @@ func (tn *tenant) whole(t *testing.T, records int) {
 // open decrypts a record as its holder would.
 func (tn *tenant) open(t *testing.T, store *s3test.Store, key string) string {
 	t.Helper()
-	object, err := tn.client(t, store).Get(t.Context(), key)
+	object, err := store.Objects(t).Get(t.Context(), key)
 	must(t, err)
 	defer func() { _ = object.Close() }()
 	plain, err := age.Decrypt(object, tn.identity)

@@ -116,7 +116,7 @@ exit 1
 		if got := tn.inventory(t, store); got.Versions != 1 || len(got.Backups) != 0 {
 			t.Errorf("%s: %+v", store.Name, got)
 		}
-		unfinished, err := tn.admin(t, store).AbortUploads(t.Context(), "", time.Now().Add(time.Hour))
+		unfinished, err := store.Objects(t).AbortUploads(t.Context(), "", time.Now().Add(time.Hour))
 		must(t, err)
 		if unfinished != 0 {
 			t.Errorf("%s: %d unfinished uploads", store.Name, unfinished)

@@ -26,7 +26,7 @@ func TestWhatIsPastItsPeriodIsDeletedWithAllVersionsAtEveryStore(t *testing.T) {
 	first := tn.run(t)
 	key := objectstore.Key(tn.schema+"/", *first.SnapshotStart, objectstore.KindDump)
 	for _, store := range tn.stores {
-		admin := tn.admin(t, store)
+		admin := store.Objects(t)
 		must(t, admin.PutBytes(t.Context(), key, []byte("a second version")))
 		_, err := store.Admin().DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: &store.Bucket, Key: &key})
 		must(t, err)
@@ -124,7 +124,7 @@ func TestWhatAKilledRunLeftUnfinishedIsEnded(t *testing.T) {
 	store := tn.stores[0]
 	start := time.Now().UTC().Truncate(time.Second)
 	prefix := tn.schema + "/"
-	killed := tn.admin(t, store).NewUpload(objectstore.Key(prefix, start, objectstore.KindDump), objectstore.Key(prefix, start, objectstore.KindUpload), objectstore.Lock{})
+	killed := store.Objects(t).NewUpload(objectstore.Key(prefix, start, objectstore.KindDump), objectstore.Key(prefix, start, objectstore.KindUpload), objectstore.Lock{})
 	must(t, killed.Part(t.Context(), make([]byte, objectstore.PartSize)))
 	for _, step := range []struct {
 		after time.Duration

@@ -3,8 +3,6 @@
 package backup_test
 
 import (
-	"bytes"
-	"io"
 	"maps"
 	"net/http"
 	"strconv"
@@ -18,25 +16,6 @@ import (
 
 func isDump(r *http.Request) bool { return strings.HasSuffix(r.URL.Path, string(objectstore.KindDump)) }
 
-// changeContent alters what the store gives when a dump is read.
-func changeContent(change func([]byte) []byte) func(*http.Response) error {
-	return func(response *http.Response) error {
-		if response.Request.Method != http.MethodGet || !isDump(response.Request) || response.StatusCode != http.StatusOK {
-			return nil
-		}
-		raw, err := io.ReadAll(response.Body)
-		if err != nil {
-			return err
-		}
-		_ = response.Body.Close()
-		raw = change(raw)
-		response.Body = io.NopCloser(bytes.NewReader(raw))
-		response.ContentLength = int64(len(raw))
-		response.Header.Set("Content-Length", strconv.Itoa(len(raw)))
-		return nil
-	}
-}
-
 // Acceptance 2: whatever a store does, the status is true and the other copies are good.
 func TestAStoreThatLiesIsFoundOutAndTheOthersAreGood(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -47,42 +26,24 @@ func TestAStoreThatLiesIsFoundOutAndTheOthersAreGood(t *testing.T) {
 		counts int // backups the liar's listing shows
 	}{
 		"accepts and drops": {
-			fault: s3test.Fault{Answer: func(w http.ResponseWriter, r *http.Request) bool {
-				if r.Method != http.MethodPut || !isDump(r) {
-					return false
-				}
-				_, _ = io.Copy(io.Discard, r.Body)
-				w.Header().Set("ETag", `"d41d8cd98f00b204e9800998ecf8427e"`)
-				return true
-			}},
-			copy: backup.CopyMissing, error: objectstore.ClassNotFound,
+			fault: s3test.Drops(isDump),
+			copy:  backup.CopyMissing, error: objectstore.ClassNotFound,
 		},
 		"truncates": {
-			fault: s3test.Fault{Change: changeContent(func(raw []byte) []byte { return raw[:len(raw)-1] })}, //nolint:bodyclose // changeContent closes it
+			fault: s3test.Truncates(isDump),
 			copy:  backup.CopyMissing, error: objectstore.ClassCorrupt,
 		},
 		"flips a bit": {
-			fault: s3test.Fault{Change: changeContent(func(raw []byte) []byte { raw[len(raw)/2] ^= 1; return raw })}, //nolint:bodyclose // changeContent closes it
+			fault: s3test.FlipsABit(isDump),
 			copy:  backup.CopyMissing, error: objectstore.ClassCorrupt,
 		},
 		"ignores the lock": {
-			fault: s3test.Fault{Change: func(response *http.Response) error {
-				response.Header.Del("X-Amz-Object-Lock-Mode")
-				response.Header.Del("X-Amz-Object-Lock-Retain-Until-Date")
-				return nil
-			}},
-			copy: backup.CopyWritten, lock: backup.LockIgnored, counts: 1,
+			fault: s3test.IgnoresLock(),
+			copy:  backup.CopyWritten, lock: backup.LockIgnored, counts: 1,
 		},
 		"is full": {
-			fault: s3test.Fault{Answer: func(w http.ResponseWriter, r *http.Request) bool {
-				if r.Method != http.MethodPut {
-					return false
-				}
-				_, _ = io.Copy(io.Discard, r.Body)
-				w.WriteHeader(http.StatusInsufficientStorage)
-				return true
-			}},
-			copy: backup.CopyMissing, error: objectstore.ClassStoreFailed,
+			fault: s3test.Full(func(*http.Request) bool { return true }),
+			copy:  backup.CopyMissing, error: objectstore.ClassStoreFailed,
 		},
 	} {
 		// The first store is the one whose copy is decrypted and listed: lying there must not end the proof either.

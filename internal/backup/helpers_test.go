@@ -79,13 +79,10 @@ func newTenantAt(t *testing.T, server *pgtest.Server, stores []*s3test.Store, ro
 func (tn *tenant) bind(t *testing.T) {
 	t.Helper()
 	for _, store := range tn.stores {
-		identities, err := objectstore.NewIdentities(v1alpha1.IdentityProviderVersityGateway, tn.admin(t, store))
+		identities, err := objectstore.NewIdentities(v1alpha1.IdentityProviderVersityGateway, store.Objects(t))
 		must(t, err)
 		must(t, identities.Ensure(t.Context(), tn.schema, tn.pair()))
-		tn.options.Settings.Stores = append(tn.options.Settings.Stores, settings.Store{
-			Name: store.Name, Endpoint: store.Endpoint, Bucket: store.Bucket, SigningRegion: s3test.Region,
-			CABundle: store.CABundle, Prefix: tn.schema + "/",
-		})
+		tn.options.Settings.Stores = append(tn.options.Settings.Stores, store.Settings(tn.schema+"/"))
 	}
 	writer := tn.pair().Writer
 	tn.options.Keys = func(string) (string, string, error) { return writer.AccessKeyID, writer.SecretAccessKey, nil }
@@ -115,20 +112,10 @@ func (tn *tenant) dumping(t *testing.T, script string) {
 	must(t, os.WriteFile(tn.options.PGRestore, []byte("#!/bin/sh\nhead -c 1000 > /dev/null\necho '1; 0 2 TABLE DATA a b c'\n"), 0o700))
 }
 
-func (tn *tenant) admin(t *testing.T, store *s3test.Store) *objectstore.Client {
-	t.Helper()
-	client, err := objectstore.New(objectstore.Config{
-		Store:       settings.Store{Name: store.Name, Endpoint: store.Endpoint, Bucket: store.Bucket, CABundle: store.CABundle},
-		AccessKeyID: store.AdminKeyID, SecretAccessKey: store.AdminSecret,
-	})
-	must(t, err)
-	return client
-}
-
 // inventory of the tenant at a store.
 func (tn *tenant) inventory(t *testing.T, store *s3test.Store) objectstore.Inventory {
 	t.Helper()
-	all, err := tn.admin(t, store).Inventory(t.Context())
+	all, err := store.Objects(t).Inventory(t.Context())
 	must(t, err)
 	return all[tn.schema]
 }
@@ -144,7 +131,7 @@ func (tn *tenant) run(t *testing.T) backup.Result {
 func (tn *tenant) copyOf(t *testing.T, store *s3test.Store, start time.Time) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "backup.dump.zst.age")
-	content, err := tn.admin(t, store).Get(t.Context(), objectstore.Key(tn.schema+"/", start, objectstore.KindDump))
+	content, err := store.Objects(t).Get(t.Context(), objectstore.Key(tn.schema+"/", start, objectstore.KindDump))
 	must(t, err)
 	defer func() { _ = content.Close() }()
 	out, err := os.Create(file)

@@ -32,7 +32,7 @@ func isManifest(r *http.Request) bool {
 // paired expects that every manifest at a store describes the copy beside it, and gives the number of backups.
 func (tn *tenant) paired(t *testing.T, store *s3test.Store) int {
 	t.Helper()
-	client := tn.admin(t, store)
+	client := store.Objects(t)
 	backups := tn.inventory(t, store).Backups
 	for _, b := range backups {
 		raw, err := client.Get(t.Context(), objectstore.Key(tn.schema+"/", b.SnapshotStart, objectstore.KindManifest))
@@ -114,7 +114,7 @@ func TestAJobThatIsKilledLeavesNothingHalfAndTheNextIsWhole(t *testing.T) {
 func (tn *tenant) nothingLeft(t *testing.T) {
 	t.Helper()
 	for _, store := range tn.stores {
-		client := tn.admin(t, store)
+		client := store.Objects(t)
 		if tn.paired(t, store) == 0 {
 			t.Errorf("%s holds no backup", store.Name)
 		}

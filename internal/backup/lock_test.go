@@ -27,9 +27,9 @@ func TestACopyIsLockedUntilExpiryTakesItAndNoLonger(t *testing.T) {
 		// Nobody deletes it before: neither the keeper, whose clock is wrong, nor the store's administrator.
 		for _, kind := range []objectstore.Kind{objectstore.KindDump, objectstore.KindManifest} {
 			key := objectstore.Key(tn.schema+"/", *result.SnapshotStart, kind)
-			info, err := tn.admin(t, store).Stat(t.Context(), key, "")
+			info, err := store.Objects(t).Stat(t.Context(), key, "")
 			must(t, err)
-			if err := tn.admin(t, store).DeleteVersion(t.Context(), key, info.VersionID); objectstore.ClassOf(err) != objectstore.ClassAccessDenied {
+			if err := store.Objects(t).DeleteVersion(t.Context(), key, info.VersionID); objectstore.ClassOf(err) != objectstore.ClassAccessDenied {
 				t.Errorf("%s: the administrator deletes %s: %v", store.Name, kind, err)
 			}
 		}

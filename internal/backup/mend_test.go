@@ -29,7 +29,7 @@ func TestWhatAStoreHasLostOfAnyLiveBackupIsMadeGoodFromAnother(t *testing.T) {
 	for name, lose := range map[string]func(t *testing.T, tn *tenant, store *s3test.Store, keys []string){
 		"deleted for good": func(t *testing.T, tn *tenant, store *s3test.Store, keys []string) {
 			for _, key := range keys {
-				must(t, tn.admin(t, store).DeleteAll(t.Context(), key))
+				must(t, store.Objects(t).DeleteAll(t.Context(), key))
 			}
 		},
 		"hidden by delete markers": func(t *testing.T, _ *tenant, store *s3test.Store, keys []string) {
@@ -44,11 +44,11 @@ func TestWhatAStoreHasLostOfAnyLiveBackupIsMadeGoodFromAnother(t *testing.T) {
 			for _, key := range keys {
 				_, err := store.Admin().DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: &store.Bucket, Key: &key})
 				must(t, err)
-				must(t, tn.admin(t, store).PutBytes(t.Context(), key, []byte("the gateway makes a marker of this")))
+				must(t, store.Objects(t).PutBytes(t.Context(), key, []byte("the gateway makes a marker of this")))
 			}
 		},
 		"without its manifest": func(t *testing.T, tn *tenant, store *s3test.Store, keys []string) {
-			must(t, tn.admin(t, store).DeleteAll(t.Context(), keys[1]))
+			must(t, store.Objects(t).DeleteAll(t.Context(), keys[1]))
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -89,7 +89,7 @@ func TestABackupThatMayStillBeOnItsWayIsNotMended(t *testing.T) {
 	now := time.Now()
 	tn.at(now.Add(-time.Hour))
 	result := tn.run(t)
-	must(t, tn.admin(t, tn.stores[1]).DeleteAll(t.Context(), tn.schema+"/"))
+	must(t, tn.stores[1].Objects(t).DeleteAll(t.Context(), tn.schema+"/"))
 	tn.at(now)
 	mended, err := tn.expire(t)
 	must(t, err)
@@ -104,8 +104,8 @@ func TestACopyThatIsNoLongerWhatItsManifestSaysIsNotSpread(t *testing.T) {
 	tn.at(now.Add(-6 * time.Hour))
 	result := tn.run(t)
 	key := objectstore.Key(tn.schema+"/", *result.SnapshotStart, objectstore.KindDump)
-	must(t, tn.admin(t, tn.stores[0]).PutBytes(t.Context(), key, []byte("something else")))
-	must(t, tn.admin(t, tn.stores[1]).DeleteAll(t.Context(), tn.schema+"/"))
+	must(t, tn.stores[0].Objects(t).PutBytes(t.Context(), key, []byte("something else")))
+	must(t, tn.stores[1].Objects(t).DeleteAll(t.Context(), tn.schema+"/"))
 	tn.at(now)
 	mended, err := tn.expire(t)
 	must(t, err)
@@ -121,7 +121,7 @@ func TestMendingALargeCopyLeavesNoRecordOfItsUpload(t *testing.T) {
 	tn.at(now.Add(-9 * time.Hour)) // by such a clock nothing is locked, and the record of this run is old
 	taken := tn.run(t)
 	for _, kind := range []objectstore.Kind{objectstore.KindDump, objectstore.KindManifest} {
-		must(t, tn.admin(t, tn.stores[0]).DeleteAll(t.Context(), objectstore.Key(tn.schema+"/", *taken.SnapshotStart, kind)))
+		must(t, tn.stores[0].Objects(t).DeleteAll(t.Context(), objectstore.Key(tn.schema+"/", *taken.SnapshotStart, kind)))
 	}
 	tn.at(now)
 	result, err := tn.expire(t)

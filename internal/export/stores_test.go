@@ -15,7 +15,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/termintreu/termintreu/internal/export"
-	"github.com/termintreu/termintreu/internal/objectstore"
 	"github.com/termintreu/termintreu/internal/settings"
 	"github.com/termintreu/termintreu/internal/testing/s3test"
 )
@@ -31,8 +30,7 @@ func deliveryOf(t *testing.T, s *site, stores []*s3test.Store, identity *age.X25
 		Keys:    func(string) (string, string, error) { return stores[0].AdminKeyID, stores[0].AdminSecret, nil },
 	}
 	for _, store := range stores {
-		store := storeOf(store, s.tenant.DataID)
-		o.Settings.Stores = append(o.Settings.Stores, store)
+		o.Settings.Stores = append(o.Settings.Stores, store.Settings(s.tenant.DataID+"/"))
 	}
 	o.Keys = func(name string) (string, string, error) {
 		for _, store := range stores {
@@ -43,17 +41,6 @@ func deliveryOf(t *testing.T, s *site, stores []*s3test.Store, identity *age.X25
 		return "", "", os.ErrNotExist
 	}
 	return o
-}
-
-func storeOf(store *s3test.Store, dataID string) settings.Store {
-	return settings.Store{Name: store.Name, Endpoint: store.Endpoint, Bucket: store.Bucket, SigningRegion: s3test.Region, CABundle: store.CABundle, Prefix: dataID + "/"}
-}
-
-func adminOf(t *testing.T, store *s3test.Store) *objectstore.Client {
-	t.Helper()
-	c, err := objectstore.New(objectstore.Config{Store: storeOf(store, ""), AccessKeyID: store.AdminKeyID, SecretAccessKey: store.AdminSecret})
-	must(t, err)
-	return c
 }
 
 func TestAnExportLiesAtEveryStoreAndAPersonOpensItWithPlainTools(t *testing.T) {
@@ -71,12 +58,12 @@ func TestAnExportLiesAtEveryStoreAndAPersonOpensItWithPlainTools(t *testing.T) {
 	dir := t.TempDir()
 	must(t, os.WriteFile(filepath.Join(dir, "key.txt"), []byte(identity.String()+"\n"), 0o600))
 	for _, store := range stores {
-		found, err := export.FindDelivered(t.Context(), adminOf(t, store), s.tenant.DataID)
+		found, err := export.FindDelivered(t.Context(), store.Objects(t), s.tenant.DataID)
 		must(t, err)
 		if found.Objects[0] != d.Objects[0] {
 			t.Errorf("%s has %+v", store.Name, found)
 		}
-		content, err := adminOf(t, store).Get(t.Context(), d.Objects[0].Key)
+		content, err := store.Objects(t).Get(t.Context(), d.Objects[0].Key)
 		must(t, err)
 		var raw bytes.Buffer
 		_, err = raw.ReadFrom(content)

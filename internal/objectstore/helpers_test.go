@@ -10,18 +10,7 @@ import (
 	"time"
 
 	"github.com/termintreu/termintreu/internal/objectstore"
-	"github.com/termintreu/termintreu/internal/settings"
-	"github.com/termintreu/termintreu/internal/testing/s3test"
 )
-
-func config(store *s3test.Store) objectstore.Config {
-	return objectstore.Config{
-		Store: settings.Store{
-			Name: store.Name, Endpoint: store.Endpoint, Bucket: store.Bucket, SigningRegion: s3test.Region, CABundle: store.CABundle,
-		},
-		AccessKeyID: store.AdminKeyID, SecretAccessKey: store.AdminSecret,
-	}
-}
 
 func newClient(t *testing.T, c objectstore.Config) *objectstore.Client {
 	t.Helper()

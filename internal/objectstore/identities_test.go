@@ -21,7 +21,7 @@ import (
 
 func newIdentities(t *testing.T, store *s3test.Store) objectstore.Identities {
 	t.Helper()
-	identities, err := objectstore.NewIdentities(v1alpha1.IdentityProviderVersityGateway, newClient(t, config(store)))
+	identities, err := objectstore.NewIdentities(v1alpha1.IdentityProviderVersityGateway, store.Objects(t))
 	must(t, err)
 	return identities
 }
@@ -35,7 +35,7 @@ func pair(dataID, secret string) objectstore.Pair {
 
 func as(t *testing.T, store *s3test.Store, accessKeyID, secret string) *objectstore.Client {
 	t.Helper()
-	c := config(store)
+	c := store.Config()
 	c.AccessKeyID, c.SecretAccessKey = accessKeyID, secret
 	return newClient(t, c)
 }
@@ -69,7 +69,7 @@ func TestATenantsIdentityReachesNothingOfAnother(t *testing.T) {
 		must(t, identities.Ensure(t.Context(), dataID, pair(dataID, dataID+"-secret")))
 		put(t, as(t, store, dataID, dataID+"-secret"), dataID+"/x", "content of "+dataID)
 	}
-	version := versions(t, newClient(t, config(store)), "tb/")[0].VersionID
+	version := versions(t, store.Objects(t), "tb/")[0].VersionID
 	bucket, own := aws.String(store.Bucket), store.As("ta", "ta-secret")
 	list := func(prefix *string) func(context.Context) error {
 		return func(ctx context.Context) error {
@@ -141,7 +141,7 @@ func TestATenantsIdentityReachesNothingOfAnother(t *testing.T) {
 	if found := versions(t, as(t, store, "ta", "ta-secret"), "ta/../tb/"); len(found) != 0 {
 		t.Errorf("%d versions were listed", len(found))
 	}
-	if left := versions(t, newClient(t, config(store)), "tb/"); len(left) != 1 {
+	if left := versions(t, store.Objects(t), "tb/"); len(left) != 1 {
 		t.Errorf("tb has %d versions, want 1", len(left))
 	}
 }
@@ -174,7 +174,7 @@ func TestARemovedIdentityIsRefusedAndObjectsStay(t *testing.T) {
 		t.Error("the removed identity still reads")
 	}
 	get(t, as(t, store, "tb", "secret"), "tb/x")
-	get(t, newClient(t, config(store)), "ta/x")
+	get(t, store.Objects(t), "ta/x")
 	must(t, identities.Remove(t.Context(), "tb"))
 	if _, err := store.Admin().GetBucketPolicy(t.Context(), &s3.GetBucketPolicyInput{Bucket: &store.Bucket}); err == nil {
 		t.Error("an empty policy was left")

@@ -20,7 +20,7 @@ func dumpKey(dataID string, start time.Time) string {
 
 func TestTheInventoryCountsReadableBackupsAndEveryVersion(t *testing.T) {
 	store := s3test.Start(t, 1)[0]
-	small := config(store)
+	small := store.Config()
 	small.PageSize = 3 // several pages
 	client := newClient(t, small)
 	now, before, hidden := hoursAgo(1), hoursAgo(13), hoursAgo(25)
@@ -54,7 +54,7 @@ func TestTheInventoryCountsReadableBackupsAndEveryVersion(t *testing.T) {
 
 func TestTheInventorySeesABackupDeletedBehindOurBack(t *testing.T) {
 	store := s3test.Start(t, 1)[0]
-	client := newClient(t, config(store))
+	client := store.Objects(t)
 	start := hoursAgo(1)
 	put(t, client, dumpKey("ta", start), "backup")
 	deleteBehindOurBack(t, store, dumpKey("ta", start), aws.String(versions(t, client, "ta/")[0].VersionID))
@@ -73,7 +73,7 @@ func deleteBehindOurBack(t *testing.T, store *s3test.Store, key string, version 
 
 func TestDeletingAllLeavesNeitherVersionsNorMarkers(t *testing.T) {
 	store := s3test.Start(t, 1)[0]
-	client := newClient(t, config(store))
+	client := store.Objects(t)
 	for range 3 {
 		put(t, client, "ta/x", "again")
 		deleteBehindOurBack(t, store, "ta/x", nil)

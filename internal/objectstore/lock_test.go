@@ -18,7 +18,7 @@ import (
 func TestWhatIsLockedNobodyDeletesBeforeTheLockEndsAndAnybodyEntitledAfter(t *testing.T) {
 	store := s3test.Start(t, 1)[0]
 	must(t, newIdentities(t, store).Ensure(t.Context(), "ta", pair("ta", "secret")))
-	admin, writer, keeper := newClient(t, config(store)), as(t, store, "ta-writer", "secret"), as(t, store, "ta", "secret")
+	admin, writer, keeper := store.Objects(t), as(t, store, "ta-writer", "secret"), as(t, store, "ta", "secret")
 	until := time.Now().Add(15 * time.Second).Truncate(time.Second)
 	for name, size := range map[string]int{"ta/small": 10, "ta/large": objectstore.PartSize + 1} {
 		upload := writer.NewUpload(name, "", objectstore.Lock{Until: until})

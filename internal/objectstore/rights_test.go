@@ -59,7 +59,7 @@ func TestTheWriterWritesAndReadsBackAndNeitherDeletesNorLists(t *testing.T) {
 			}
 		})
 	}
-	if left := versions(t, newClient(t, config(store)), "ta/x"); len(left) != 1 || left[0].DeleteMarker {
+	if left := versions(t, store.Objects(t), "ta/x"); len(left) != 1 || left[0].DeleteMarker {
 		t.Errorf("left is %+v", left)
 	}
 }

@@ -16,7 +16,7 @@ import (
 )
 
 func TestWhatIsPutIsReadBackWhateverItsSize(t *testing.T) {
-	client := newClient(t, config(s3test.Start(t, 1)[0]))
+	client := s3test.Start(t, 1)[0].Objects(t)
 	for name, size := range map[string]int{
 		"nothing":                  0,
 		"less than a part":         1000,
@@ -40,7 +40,7 @@ func TestWhatIsPutIsReadBackWhateverItsSize(t *testing.T) {
 }
 
 func TestAProducerThatFailsLeavesNothing(t *testing.T) {
-	client := newClient(t, config(s3test.Start(t, 1)[0]))
+	client := s3test.Start(t, 1)[0].Objects(t)
 	failure := errors.New("the producer failed")
 	for name, before := range map[string]int{"in the first part": 10, "in the third part": 2*objectstore.PartSize + 10} {
 		t.Run(name, func(t *testing.T) {
@@ -61,7 +61,7 @@ func TestAProducerThatFailsLeavesNothing(t *testing.T) {
 }
 
 func TestAnUnfinishedUploadIsFoundByItsRecordAndEnded(t *testing.T) {
-	client := newClient(t, config(s3test.Start(t, 1)[0]))
+	client := s3test.Start(t, 1)[0].Objects(t)
 	upload := client.NewUpload("a/object", "a/record", objectstore.Lock{})
 	must(t, upload.Part(t.Context(), content(objectstore.PartSize)))
 	must(t, client.EndUpload(t.Context(), "a/record", "a/object"))
@@ -74,7 +74,7 @@ func TestAnUnfinishedUploadIsFoundByItsRecordAndEnded(t *testing.T) {
 }
 
 func TestAnAdministratorEndsUploadsOlderThanAMoment(t *testing.T) {
-	client := newClient(t, config(s3test.Start(t, 1)[0]))
+	client := s3test.Start(t, 1)[0].Objects(t)
 	must(t, client.NewUpload("a/object", "", objectstore.Lock{}).Part(t.Context(), content(objectstore.PartSize)))
 	for _, step := range []struct {
 		before time.Time
@@ -90,12 +90,12 @@ func TestAnAdministratorEndsUploadsOlderThanAMoment(t *testing.T) {
 
 func TestErrorsNameTheStoreAndTheirClass(t *testing.T) {
 	stores := s3test.Start(t, 2)
-	good := config(stores[0])
+	good := stores[0].Config()
 	wrongCA, wrongSecret, noBucket := good, good, good
 	wrongCA.CABundle = stores[1].CABundle
 	wrongSecret.SecretAccessKey = "wrong"
 	noBucket.Bucket = "nowhere"
-	down := config(stores[1])
+	down := stores[1].Config()
 	stores[1].Stop()
 	for name, c := range map[string]struct {
 		config objectstore.Config
@@ -118,7 +118,7 @@ func TestErrorsNameTheStoreAndTheirClass(t *testing.T) {
 
 func TestAStoreThatAnswersNothingIsATimeout(t *testing.T) {
 	store := s3test.Start(t, 1)[0]
-	hasty := config(store)
+	hasty := store.Config()
 	hasty.Timeout = 300 * time.Millisecond
 	store.Suspend(t)
 	t.Cleanup(func() { store.Resume(t) })
@@ -129,7 +129,7 @@ func TestAStoreThatAnswersNothingIsATimeout(t *testing.T) {
 }
 
 func TestAConnectionWithoutEncryptionIsRefused(t *testing.T) { // B4
-	c := config(&s3test.Store{Name: "plain", Endpoint: "http://localhost:1", Bucket: "b", AdminKeyID: "k", AdminSecret: "s"})
+	c := (&s3test.Store{Name: "plain", Endpoint: "http://localhost:1", Bucket: "b", AdminKeyID: "k", AdminSecret: "s"}).Config()
 	if _, err := objectstore.New(c); err == nil || !strings.Contains(err.Error(), "https://") {
 		t.Errorf("the error is %v", err)
 	}

@@ -76,7 +76,7 @@ func newWorldAt(t *testing.T, server *pgtest.Server, stores int) *world {
 		Keys:        w.storeKeys, Scratch: t.TempDir(), PGDump: filepath.Join(server.Binaries, "pg_dump"),
 	}
 	for _, store := range w.stores {
-		identities, err := objectstore.NewIdentities(v1alpha1.IdentityProviderVersityGateway, w.storeAdmin(store))
+		identities, err := objectstore.NewIdentities(v1alpha1.IdentityProviderVersityGateway, store.Objects(w.t))
 		must(t, err)
 		pair := objectstore.PairOf(w.tenant.DataID)
 		pair.Writer.SecretAccessKey, pair.Keeper.SecretAccessKey = "never used", "secret of "+w.tenant.DataID
@@ -108,21 +108,9 @@ func (w *world) storeKeys(string) (id, secret string, err error) {
 
 func (w *world) storeSettings() (list []settings.Store) {
 	for _, store := range w.stores {
-		list = append(list, settings.Store{
-			Name: store.Name, Endpoint: store.Endpoint, Bucket: store.Bucket, SigningRegion: s3test.Region, CABundle: store.CABundle, Prefix: w.tenant.DataID + "/",
-		})
+		list = append(list, store.Settings(w.tenant.DataID+"/"))
 	}
 	return list
-}
-
-func (w *world) storeAdmin(store *s3test.Store) *objectstore.Client {
-	w.t.Helper()
-	client, err := objectstore.New(objectstore.Config{
-		Store:       settings.Store{Name: store.Name, Endpoint: store.Endpoint, Bucket: store.Bucket, CABundle: store.CABundle},
-		AccessKeyID: store.AdminKeyID, SecretAccessKey: store.AdminSecret,
-	})
-	must(w.t, err)
-	return client
 }
 
 // fill books n confirmed appointments in the days to come, and due ones whose period ended while nobody purged.
@@ -195,7 +183,7 @@ func (w *world) erase(store *s3test.Store, ids ...string) {
 	must(w.t, out.Close())
 	raw, err := journal.Make(w.tenant.DataID, journal.NameOf(w.key), wrapped.Bytes(), entries)
 	must(w.t, err)
-	must(w.t, w.storeAdmin(store).PutBytes(w.t.Context(), journal.Prefix(w.tenant.DataID+"/")+rand.Text(), raw))
+	must(w.t, store.Objects(w.t).PutBytes(w.t.Context(), journal.Prefix(w.tenant.DataID+"/")+rand.Text(), raw))
 }
 
 // begin makes the quarantine and gives what the job runs with.

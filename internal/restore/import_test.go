@@ -49,7 +49,7 @@ func (w *world) bring(raw []byte, identity *age.X25519Identity) restore.ImportOp
 	password, sum := rand.Text(), sha256.Sum256(raw)
 	must(w.t, w.admin.BeginImport(w.t.Context(), w.tenant.DataID, importName, password, time.Now().Add(time.Hour)))
 	key := objectstore.Key(w.tenant.DataID+"/", time.Now(), objectstore.KindExport)
-	must(w.t, w.storeAdmin(w.stores[0]).PutBytes(w.t.Context(), key, raw))
+	must(w.t, w.stores[0].Objects(w.t).PutBytes(w.t.Context(), key, raw))
 	return restore.ImportOptions{
 		Settings: settings.Import{
 			DataID: w.tenant.DataID, Database: w.target(), Source: w.storeSettings()[0], Key: key, SHA256: hex.EncodeToString(sum[:]),

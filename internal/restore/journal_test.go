@@ -3,7 +3,6 @@
 package restore_test
 
 import (
-	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -66,14 +65,7 @@ func TestWhatNoStoreHasShownStaysHiddenAndGoesWithTheNextRun(t *testing.T) {
 	}
 	honest := w.backup.Settings.Stores
 	for i, fault := range []s3test.Fault{
-		{Answer: func(rw http.ResponseWriter, r *http.Request) bool { // accepts and drops
-			if r.Method != http.MethodPut || !strings.Contains(r.URL.Path, isJournal) {
-				return false
-			}
-			_, _ = io.Copy(io.Discard, r.Body)
-			rw.Header().Set("ETag", `"d41d8cd98f00b204e9800998ecf8427e"`)
-			return true
-		}},
+		s3test.Drops(func(r *http.Request) bool { return strings.Contains(r.URL.Path, isJournal) }),
 		{Answer: func(rw http.ResponseWriter, r *http.Request) bool { // refuses
 			if strings.Contains(r.URL.Path, isJournal) {
 				rw.WriteHeader(http.StatusForbidden)

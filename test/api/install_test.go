@@ -3,10 +3,7 @@
 package api_test
 
 import (
-	"bytes"
 	"context"
-	"errors"
-	"io"
 	"os/exec"
 	"path/filepath"
 	"time"
@@ -15,8 +12,9 @@ import (
 	. "github.com/onsi/gomega"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/termintreu/termintreu/internal/testing/manifests"
 )
 
 // render gives the objects of a kustomization.
@@ -26,16 +24,7 @@ func render(ctx context.Context, folder string) []*unstructured.Unstructured {
 	command.Stderr = GinkgoWriter
 	out, err := command.Output()
 	Expect(err).NotTo(HaveOccurred())
-	var objects []*unstructured.Unstructured
-	for decoder := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(out), 4096); ; {
-		object := &unstructured.Unstructured{}
-		err := decoder.Decode(&object.Object)
-		if errors.Is(err, io.EOF) {
-			return objects
-		}
-		Expect(err).NotTo(HaveOccurred())
-		objects = append(objects, object)
-	}
+	return manifests.Parse(GinkgoTB(), out)
 }
 
 var _ = Describe("config/default", Ordered, func() {

@@ -3,20 +3,15 @@
 package api_test
 
 import (
-	"bytes"
 	"context"
-	"errors"
-	"io"
-	"os"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/termintreu/termintreu/api/v1alpha1"
+	"github.com/termintreu/termintreu/internal/testing/manifests"
 )
 
 var _ = Describe("a RetentionPolicy in use", func() {
@@ -41,15 +36,7 @@ var _ = Describe("a RetentionPolicy in use", func() {
 
 // applyFile applies every object of a file.
 func applyFile(ctx context.Context, name string) {
-	raw, err := os.ReadFile(name)
-	Expect(err).NotTo(HaveOccurred())
-	decoder := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(raw), 4096)
-	for {
-		object := &unstructured.Unstructured{}
-		if err := decoder.Decode(object); errors.Is(err, io.EOF) {
-			return
-		}
-		Expect(err).NotTo(HaveOccurred())
+	for _, object := range manifests.Read(GinkgoTB(), name) {
 		Expect(apiServer.Apply(ctx, client.ApplyConfigurationFromUnstructured(object), client.FieldOwner("test"), client.ForceOwnership)).To(Succeed())
 	}
 }

@@ -81,9 +81,7 @@ func newBackupBench(tb testing.TB, server *pgtest.Server, stores []*s3test.Store
 		must(tb, maker.Ensure(tb.Context(), tenant.DataID, pair))
 		idKey, secretKey := settings.StoreKeys(store.Name)
 		files[idKey], files[secretKey] = pair.Writer.AccessKeyID, pair.Writer.SecretAccessKey
-		document.Stores = append(document.Stores, settings.Store{
-			Name: store.Name, Endpoint: store.Endpoint, Bucket: store.Bucket, SigningRegion: s3test.Region, CABundle: store.CABundle, Prefix: tenant.DataID + "/",
-		})
+		document.Stores = append(document.Stores, store.Settings(tenant.DataID+"/"))
 	}
 	raw, err := json.Marshal(document)
 	must(tb, err)
@@ -153,12 +151,7 @@ func pairOf(dataID string) objectstore.Pair {
 func identitiesOf(tb testing.TB, stores []*s3test.Store) (makers []objectstore.Identities) {
 	tb.Helper()
 	for _, store := range stores {
-		admin, err := objectstore.New(objectstore.Config{
-			Store:       settings.Store{Name: store.Name, Endpoint: store.Endpoint, Bucket: store.Bucket, CABundle: store.CABundle, SigningRegion: s3test.Region},
-			AccessKeyID: store.AdminKeyID, SecretAccessKey: store.AdminSecret,
-		})
-		must(tb, err)
-		maker, err := objectstore.NewIdentities(v1alpha1.IdentityProviderVersityGateway, admin)
+		maker, err := objectstore.NewIdentities(v1alpha1.IdentityProviderVersityGateway, store.Objects(tb))
 		must(tb, err)
 		makers = append(makers, maker)
 	}

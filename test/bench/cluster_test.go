@@ -4,7 +4,6 @@ package bench
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -18,8 +17,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -27,6 +24,7 @@ import (
 
 	"github.com/termintreu/termintreu/api/v1alpha1"
 	"github.com/termintreu/termintreu/internal/operator"
+	"github.com/termintreu/termintreu/internal/testing/manifests"
 	"github.com/termintreu/termintreu/internal/testing/pgtest"
 	"github.com/termintreu/termintreu/internal/testing/s3test"
 )
@@ -87,25 +85,8 @@ func newCluster(tb testing.TB, change func(*v1alpha1.DataRegion)) *cluster {
 // operator's account alone bind namespaces, since the operator runs as an administrator here.
 func (c *cluster) putWallsUp(tb testing.TB) {
 	tb.Helper()
-	files, err := filepath.Glob(filepath.Join("..", "..", "config", "admission", "*.yaml"))
-	must(tb, err)
-	for _, name := range files {
-		if filepath.Base(name) == "kustomization.yaml" {
-			continue
-		}
-		file, err := os.Open(name)
-		must(tb, err)
-		defer func() { _ = file.Close() }()
-		for decoder := yaml.NewYAMLOrJSONDecoder(file, 4096); ; {
-			object := &unstructured.Unstructured{}
-			if err := decoder.Decode(&object.Object); errors.Is(err, io.EOF) {
-				break
-			} else {
-				must(tb, err)
-			}
-			if object.GetKind() == "ValidatingAdmissionPolicyBinding" && object.GetName() == "termintreu-namespaces" {
-				continue
-			}
+	for _, object := range manifests.Walls(tb, filepath.Join("..", "..")) {
+		if object.GetKind() != "ValidatingAdmissionPolicyBinding" || object.GetName() != "termintreu-namespaces" {
 			c.create(tb, object)
 		}
 	}

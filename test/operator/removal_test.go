@@ -182,12 +182,7 @@ func (w *world) storeAdmin(name string) *objectstore.Client {
 		if store.Name != name {
 			continue
 		}
-		c, err := objectstore.New(objectstore.Config{
-			Store:       settings.Store{Name: store.Name, Endpoint: store.Endpoint, Bucket: store.Bucket, CABundle: store.CABundle},
-			AccessKeyID: store.AdminKeyID, SecretAccessKey: store.AdminSecret,
-		})
-		Expect(err).NotTo(HaveOccurred())
-		return c
+		return store.Objects(GinkgoTB())
 	}
 	Fail("no store is called " + name)
 	return nil

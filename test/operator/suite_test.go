@@ -19,7 +19,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/rest"
@@ -28,6 +27,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	"github.com/termintreu/termintreu/internal/operator"
+	"github.com/termintreu/termintreu/internal/testing/manifests"
 	"github.com/termintreu/termintreu/internal/testing/pgtest"
 	"github.com/termintreu/termintreu/internal/testing/s3test"
 )
@@ -111,24 +111,8 @@ func grantRights(ctx SpecContext) {
 
 // putWallsUp applies config/admission, without which nothing is Compliant.
 func putWallsUp(ctx SpecContext) {
-	files, err := filepath.Glob(filepath.Join("..", "..", "config", "admission", "*.yaml"))
-	Expect(err).NotTo(HaveOccurred())
-	for _, name := range files {
-		if filepath.Base(name) == "kustomization.yaml" {
-			continue
-		}
-		file, err := os.Open(name)
-		Expect(err).NotTo(HaveOccurred())
-		defer func() { _ = file.Close() }()
-		for decoder := yaml.NewYAMLOrJSONDecoder(file, 4096); ; {
-			object := &unstructured.Unstructured{}
-			if err := decoder.Decode(&object.Object); errors.Is(err, io.EOF) {
-				break
-			} else {
-				Expect(err).NotTo(HaveOccurred())
-			}
-			Expect(admin.Create(ctx, object)).To(Succeed())
-		}
+	for _, object := range manifests.Walls(GinkgoTB(), filepath.Join("..", "..")) {
+		Expect(admin.Create(ctx, object)).To(Succeed())
 	}
 }
 
