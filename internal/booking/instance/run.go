@@ -102,9 +102,7 @@ func Run(ctx context.Context, options Options) error {
 	loops.Go(func() { source.Watch(work, reloadInterval) })
 	loops.Go(func() { access.run(work) })
 	loops.Go(func() { send(work, bookings, source.Snapshot, counters, options.Log) })
-	loops.Go(func() {
-		expire(work, bookings, source.Snapshot, counters, []*web.Limiter{limit, mailLimit}, options.Log)
-	})
+	loops.Go(func() { expire(work, bookings, source.Snapshot, counters, site.Forget, options.Log) })
 	loops.Go(func() { left.run(work) })
 	loops.Go(func() { rest(work, &counters.served, debug.FreeOSMemory) })
 	var draining atomic.Bool
@@ -180,11 +178,9 @@ func send(ctx context.Context, bookings *store.Store, snapshot func() *booking.S
 	})
 }
 
-func expire(ctx context.Context, bookings *store.Store, snapshot func() *booking.Snapshot, counters *metrics, limits []*web.Limiter, logger *slog.Logger) {
+func expire(ctx context.Context, bookings *store.Store, snapshot func() *booking.Snapshot, counters *metrics, forget func(), logger *slog.Logger) {
 	every(ctx, expireInterval, func() {
-		for _, limit := range limits {
-			limit.Forget()
-		}
+		forget()
 		if snapshot().Restoring {
 			return
 		}

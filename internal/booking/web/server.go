@@ -53,6 +53,16 @@ func New(options Options) *Site {
 	return &Site{Options: options, pages: loadPages(), waiting: NewLimiter(waitBurst, waitRefill, options.Clock)}
 }
 
+// Forget drops whom no limit holds back any more, of all the limits there are: one that is left out here would keep its
+// addresses for as long as the process lives.
+func (s *Site) Forget() {
+	for _, limit := range []*Limiter{s.Limit, s.MailLimit, s.waiting} {
+		if limit != nil {
+			limit.Forget()
+		}
+	}
+}
+
 // request is what every handler needs of one request.
 type request struct {
 	*http.Request
