@@ -109,6 +109,24 @@ func TestAJobThatIsKilledLeavesNothingHalfAndTheNextIsWhole(t *testing.T) {
 	}
 }
 
+// A tenant too large to be dumped and restored within one run's time would otherwise never have a backup again, since a
+// trial stays due until one succeeds.
+func TestAJobThatIsKilledOverItsTrialHasItsBackup(t *testing.T) {
+	tn := newTenant(t, s3test.Start(t, 2), 1)
+	tn.dumping(t, "echo dumped\n")
+	input := tn.childInput()
+	input.KilledOverItsTrial = true
+	command, output := process(t, input)
+	if err := command.Run(); err == nil || !strings.Contains(err.Error(), "killed") {
+		t.Fatalf("the job was not killed: %v\n%s", err, output)
+	}
+	for _, store := range tn.stores {
+		if n := tn.paired(t, store); n != 1 {
+			t.Errorf("%s counts %d backups", store.Name, n)
+		}
+	}
+}
+
 // nothingLeft expects a whole backup at least, nothing of an unfinished upload's content, and no record of one. A run
 // that is killed between beginning an upload and recording it leaves one that nobody sent anything to.
 func (tn *tenant) nothingLeft(t *testing.T) {

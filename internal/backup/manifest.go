@@ -35,8 +35,6 @@ type Manifest struct {
 	Tables int `json:"tables,omitempty"`
 	// Shown tells how that was found; backups of releases that did not say have none.
 	Shown *Shown `json:"shown,omitempty"`
-	// Restored is what was restored of it on trial, and found equal to what it was taken from.
-	Restored *Restored `json:"restored,omitempty"`
 }
 
 // Shown is how a backup was shown to be restorable: what was done, when, and with the copy of which store.

@@ -34,7 +34,20 @@ type childInput struct {
 	Credentials                settings.Credentials
 	Scratch, PGDump, PGRestore string
 	Keys                       objectstore.Keys
+	// KilledOverItsTrial makes it one that does not survive the restore on trial.
+	KilledOverItsTrial bool
 }
+
+// deadly is a trial that kills the process, as a node without memory does.
+type deadly struct{}
+
+func (deadly) Begin(context.Context) (string, error) { return "a snapshot", nil }
+
+func (deadly) Restore(context.Context, backup.Tried) (*backup.Restored, error) {
+	return nil, syscall.Kill(os.Getpid(), syscall.SIGKILL)
+}
+
+func (deadly) End(context.Context) error { return nil }
 
 func TestMain(m *testing.M) {
 	if os.Getenv(childVariable) == "" {
@@ -52,11 +65,15 @@ func child() error {
 	if err := json.NewDecoder(os.Stdin).Decode(&input); err != nil {
 		return err
 	}
-	_, err := backup.Run(context.Background(), backup.Options{
+	options := backup.Options{
 		Settings: input.Settings, Credentials: input.Credentials, Scratch: input.Scratch,
 		PGDump: input.PGDump, PGRestore: input.PGRestore,
 		Keys: func(string) (string, string, error) { return input.Keys.AccessKeyID, input.Keys.SecretAccessKey, nil },
-	})
+	}
+	if input.KilledOverItsTrial {
+		options.Trial = deadly{}
+	}
+	_, err := backup.Run(context.Background(), options)
 	return err
 }
 
@@ -100,9 +117,19 @@ func peakOf(t *testing.T, size int64) int64 {
 // process is one that takes a backup and ends.
 func (tn *tenant) process(t *testing.T) (command *exec.Cmd, output *bytes.Buffer) {
 	t.Helper()
-	input, err := json.Marshal(childInput{
-		tn.options.Settings, tn.options.Credentials, tn.options.Scratch, tn.options.PGDump, tn.options.PGRestore, tn.pair().Writer,
-	})
+	return process(t, tn.childInput())
+}
+
+func (tn *tenant) childInput() childInput {
+	return childInput{
+		Settings: tn.options.Settings, Credentials: tn.options.Credentials, Scratch: tn.options.Scratch,
+		PGDump: tn.options.PGDump, PGRestore: tn.options.PGRestore, Keys: tn.pair().Writer,
+	}
+}
+
+func process(t *testing.T, of childInput) (command *exec.Cmd, output *bytes.Buffer) {
+	t.Helper()
+	input, err := json.Marshal(of)
 	must(t, err)
 	executable, err := os.Executable()
 	must(t, err)

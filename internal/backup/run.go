@@ -146,10 +146,13 @@ func (j *job) backup(ctx context.Context) error {
 	j.result.SnapshotStart, j.result.Size, j.result.SHA256 = &start, taken.size, taken.sha256
 	j.result.ServerVersion, j.result.ClientVersion, j.schemaVersion = d.serverVersion, d.clientVersion, d.schemaVersion
 	j.result.Extensions, j.result.Owners = d.extensions, d.owners
-	if err := j.verifyAll(ctx, proof); err != nil {
+	shown, err := j.verifyAll(ctx, proof)
+	if err != nil {
 		return err
 	}
 	j.repairAll(ctx)
+	// Last of all: a run that is killed over its trial, or has no time left for it, has its backup.
+	j.tryRestore(ctx, shown, proof)
 	return nil
 }
 

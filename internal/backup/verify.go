@@ -18,9 +18,10 @@ import (
 )
 
 // verifyAll reads back the copy of every store that took one: a store's success is not evidence. One of the copies is
-// decrypted and listed on the way; since all must be the same to the byte, that holds for each. Manifests come last.
-func (j *job) verifyAll(ctx context.Context, p *proof) error {
-	shown := j.good()
+// decrypted and listed on the way, and given back; since all must be the same to the byte, what it shows holds for each.
+// Manifests come last.
+func (j *job) verifyAll(ctx context.Context, p *proof) (shown *target, err error) {
+	shown = j.good()
 	var proofErr error
 	j.each(func(t *target) {
 		switch {
@@ -38,14 +39,13 @@ func (j *job) verifyAll(ctx context.Context, p *proof) error {
 		}
 	}
 	if shown == nil {
-		return errors.Join(append([]error{errNoStore}, j.storeErrors()...)...)
+		return nil, errors.Join(append([]error{errNoStore}, j.storeErrors()...)...)
 	}
 	if proofErr != nil {
-		return proofErr
+		return nil, proofErr
 	}
 	j.result.Tables = p.tables
 	j.result.Shown = &Shown{Proof: v1alpha1.RestoreProofListed, At: j.Now().UTC().Truncate(time.Second), Store: shown.Name}
-	j.tryRestore(ctx, shown, p)
 	j.each(func(t *target) {
 		if t.err == nil {
 			t.err = describe(ctx, t, j.manifest())
@@ -54,7 +54,7 @@ func (j *job) verifyAll(ctx context.Context, p *proof) error {
 			t.Copy = CopyWritten
 		}
 	})
-	return nil
+	return shown, nil
 }
 
 func (j *job) storeErrors() (failures []error) {
@@ -123,7 +123,7 @@ func (j *job) manifest() Manifest {
 		Format: manifestFormat, DataID: j.result.DataID, SnapshotStart: *j.result.SnapshotStart,
 		Size: j.result.Size, SHA256: j.result.SHA256,
 		ServerVersion: j.result.ServerVersion, ClientVersion: j.result.ClientVersion, SchemaVersion: j.schemaVersion,
-		Extensions: j.result.Extensions, Owners: j.result.Owners, Tables: j.result.Tables, Shown: j.result.Shown, Restored: j.result.Restored,
+		Extensions: j.result.Extensions, Owners: j.result.Owners, Tables: j.result.Tables, Shown: j.result.Shown,
 	}
 }
 
