@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/termintreu/termintreu/internal/backup"
 	"github.com/termintreu/termintreu/internal/postgres"
@@ -93,7 +94,7 @@ func (t *Trial) Restore(ctx context.Context, of backup.Tried) (*backup.Restored,
 	if of.SchemaVersion > postgres.SchemaVersion {
 		return nil, fmt.Errorf("its tables have version %d and this release knows those up to %d: the next run of the later release tries it", of.SchemaVersion, postgres.SchemaVersion)
 	}
-	want, err := sums(ctx, t.source, t.Database.Schema)
+	want, tables, err := t.read(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -118,6 +119,11 @@ func (t *Trial) Restore(ctx context.Context, of backup.Tried) (*backup.Restored,
 			differing = append(differing, table)
 		}
 	}
+	if len(differing) > 0 {
+		if err := t.stillThere(ctx, tables); err != nil {
+			return nil, err
+		}
+	}
 	_, err = t.scratch.Exec(ctx, "SELECT termintreu_scratch.note($1, $2, $3, $4, $5)", of.SnapshotStart, result.Tables, result.Rows, len(differing), result.Seconds)
 	if err != nil {
 		return nil, fmt.Errorf("noting how the trial came out: %w", scrub(err))
@@ -127,6 +133,35 @@ func (t *Trial) Restore(ctx context.Context, of backup.Tried) (*backup.Restored,
 		return nil, fmt.Errorf("%w, in %d of %d tables: %s", ErrDiffers, len(differing), len(want), strings.Join(differing, ", "))
 	}
 	return result, nil
+}
+
+// read gives the checksums of the snapshot's tables, and their OIDs, partitions included.
+func (t *Trial) read(ctx context.Context) (want map[string]sum, tables []uint32, err error) {
+	want, err = sums(ctx, t.source, t.Database.Schema)
+	if err != nil {
+		return nil, nil, err
+	}
+	err = t.source.QueryRow(ctx, "SELECT array_agg(oid) FROM pg_class WHERE relnamespace = quote_ident($1)::regnamespace AND relkind IN ('r', 'p')", t.Database.Schema).Scan(&tables)
+	if err != nil {
+		return nil, nil, fmt.Errorf("listing the tables of schema %s: %w", t.Database.Schema, scrub(err))
+	}
+	return want, tables, nil
+}
+
+// errDropped is no difference: the backup has what no snapshot reads any more.
+var errDropped = errors.New("a table was dropped while the backup was tried: the next run tries again")
+
+// stillThere fails when one of the tables was dropped since the snapshot, by the purge or a swap: DROP takes the rows
+// from under whoever has not locked the table yet, and the copy then has what the source is read without.
+func (t *Trial) stillThere(ctx context.Context, tables []uint32) error {
+	var there int
+	if err := t.scratch.QueryRow(ctx, "SELECT count(*) FROM pg_class WHERE oid = ANY ($1)", tables).Scan(&there); err != nil {
+		return fmt.Errorf("looking for the tables of schema %s: %w", t.Database.Schema, scrub(err))
+	}
+	if there < len(tables) {
+		return errDropped
+	}
+	return nil
 }
 
 // fill restores into a new scratch schema, by the way of a restore (load.go), constraints included.
@@ -192,6 +227,10 @@ func sums(ctx context.Context, conn *pgx.Conn, schema string) (map[string]sum, e
 		var s sum
 		err := conn.QueryRow(ctx, fmt.Sprintf("SELECT count(*), coalesce(sum(hashtextextended(ROW(%s)::text, 0)::numeric), 0)::text FROM %s",
 			list, pgx.Identifier{schema, table}.Sanitize())).Scan(&s.Rows, &s.Checksum)
+		const undefinedTable = "42P01"
+		if failure := (*pgconn.PgError)(nil); errors.As(err, &failure) && failure.Code == undefinedTable {
+			err = errDropped
+		}
 		if err != nil {
 			return nil, fmt.Errorf("reading table %s of schema %s: %w", table, schema, scrub(err))
 		}

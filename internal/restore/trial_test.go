@@ -131,6 +131,48 @@ func TestARestoreOnTrialThatDiffersIsToldAndCostsNoCopy(t *testing.T) {
 	}
 }
 
+// afterwards does something between the dump and the restore.
+type afterwards struct {
+	backup.Trial
+	then func()
+}
+
+func (a *afterwards) Restore(ctx context.Context, of backup.Tried) (*backup.Restored, error) {
+	a.then()
+	return a.Trial.Restore(ctx, of)
+}
+
+// DROP waits for no snapshot: the purge drops days of the access log so, and a swap every table.
+func TestATableDroppedWhileABackupIsTriedIsNoDifferenceAndTheNextRunTriesAgain(t *testing.T) {
+	for name, drop := range map[string]func(*world){
+		"a day of the access log": (*world).dropDays,
+		"a table":                 func(w *world) { w.exec("DROP TABLE " + w.tenant.DataID + ".slot_release") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, 1)
+			w.fill(30, 0)
+			w.exec(fmt.Sprintf(`SELECT %[1]s.drop_expired_logs('false');
+				INSERT INTO %[1]s.access_log (created_at, method, route, status) VALUES (now() + interval '1 day', 'GET', '/', 200)`, w.tenant.DataID))
+			w.backup.Trial = &afterwards{Trial: w.onTrial(), then: func() { drop(w) }}
+			result, err := backup.Run(t.Context(), w.backup)
+			if err == nil || errors.Is(err, restore.ErrDiffers) || !strings.Contains(err.Error(), "a table was dropped while the backup was tried: the next run tries again") {
+				t.Errorf("the error is %v", err)
+			}
+			if result.Restored != nil || result.Stores[0].Copy != backup.CopyWritten {
+				t.Errorf("%+v", result)
+			}
+			if test := w.audited().RestoreTest; test != nil || w.scratch() {
+				t.Errorf("the audit says %+v", test)
+			}
+			w.onTrial()
+			w.later(time.Minute)
+			if again := w.backUp(); again.Restored == nil {
+				t.Error("the next run tries no restore")
+			}
+		})
+	}
+}
+
 // Invariant 3: what a killed job leaves is a copy of the data, and counts as one.
 func TestWhatAKilledTrialLeavesIsFoundAndTakenAwayByTheNextRun(t *testing.T) {
 	w := newWorld(t, 1)
