@@ -47,11 +47,14 @@ func (s *Store) consents(ctx context.Context, appointment string) ([]booking.Con
 
 // Withdraw ends a consent (Art. 7(3) GDPR) and, with it, what rested on it: the postal address, or the whole booking,
 // which is then as erased as by Erase. It is never refused: while a hold keeps the record, the appointment is cancelled
-// and the rest goes by its own rule once the hold has ended; kept tells that. Withdrawing what was never given, or
-// again, changes nothing. ErrNotFound where nothing is behind the token.
-func (s *Store) Withdraw(ctx context.Context, token string, scope v1alpha1.ConsentScope) (kept bool, err error) {
-	err = s.inTx(ctx, "withdrawing a consent", func(tx pgx.Tx) error {
-		var id string
+// and the rest goes by its own rule once the hold has ended. Withdrawing what was never given, or again, changes nothing.
+// ErrNotFound where nothing is behind the token.
+func (s *Store) Withdraw(ctx context.Context, token string, scope v1alpha1.ConsentScope) error {
+	return s.inTx(ctx, "withdrawing a consent", func(tx pgx.Tx) error {
+		var (
+			id   string
+			kept bool
+		)
 		err := tx.QueryRow(ctx, `SELECT id::text, held_until(id) IS NOT NULL FROM appointment WHERE token_hash = $1 FOR UPDATE`,
 			booking.TokenHash(token)).Scan(&id, &kept)
 		if errors.Is(err, pgx.ErrNoRows) {
@@ -69,7 +72,6 @@ func (s *Store) Withdraw(ctx context.Context, token string, scope v1alpha1.Conse
 		}
 		return s.endWhatRested(ctx, tx, scope, token, id, kept)
 	})
-	return kept && err == nil, err
 }
 
 func (s *Store) endWhatRested(ctx context.Context, tx pgx.Tx, scope v1alpha1.ConsentScope, token, id string, kept bool) error {

@@ -3,10 +3,12 @@
 package web
 
 import (
+	"errors"
 	"net/http"
 
 	"github.com/termintreu/termintreu/api/v1alpha1"
 	"github.com/termintreu/termintreu/internal/booking"
+	"github.com/termintreu/termintreu/internal/booking/store"
 )
 
 // givenConsent is a consent in the citizen's words.
@@ -68,7 +70,7 @@ func (s *Site) consent(w http.ResponseWriter, r *request) error {
 }
 
 // withdraw ends a consent with one press, as it was given. Where the whole booking rested on it, nothing is left behind
-// the link, and the page after it says so.
+// the link, and the page after it says so; that what was kept cannot be read just now says nothing of the kind.
 func (s *Site) withdraw(w http.ResponseWriter, r *request) error {
 	if err := r.ParseForm(); err != nil {
 		return s.message(w, r, http.StatusBadRequest, "invalid.title", "invalid.lead")
@@ -77,14 +79,13 @@ func (s *Site) withdraw(w http.ResponseWriter, r *request) error {
 	if !known {
 		return s.message(w, r, http.StatusBadRequest, "invalid.title", "invalid.lead")
 	}
-	return s.withAppointment(w, r, func(found *booking.Appointment) error {
-		kept, err := s.Store.Withdraw(r.Context(), r.PathValue("token"), scope)
-		if err != nil {
+	return s.withAppointment(w, r, func(*booking.Appointment) error {
+		if err := s.Store.Withdraw(r.Context(), r.PathValue("token"), scope); err != nil {
 			return err
 		}
 		s.event("withdrawn")
-		next := s.body(r, found).Address + "/consent"
-		if _, err := s.Store.Find(r.Context(), r.PathValue("token"), r.snapshot.Expiry); err != nil && !kept {
+		next := appointmentAddress(r.locale.Tag, r.PathValue("token")) + "/consent"
+		if _, err := s.Store.Find(r.Context(), r.PathValue("token"), r.snapshot.Expiry); errors.Is(err, store.ErrNotFound) {
 			next = "/" + r.locale.Tag + "/withdrawn"
 		}
 		http.Redirect(w, r.Request, next, http.StatusSeeOther)
@@ -101,7 +102,7 @@ func (s *Site) withdrawn(w http.ResponseWriter, r *request) error {
 	return s.message(w, r, http.StatusOK, "withdrawn.title", "withdrawn.lead")
 }
 
-// apiWithdraw does the same for a portal; gone tells that the token leads nowhere any more.
+// apiWithdraw does the same for a portal.
 func (s *Site) apiWithdraw(r *request) (int, any, error) {
 	var wish struct {
 		Scope string `json:"scope"`
@@ -116,7 +117,7 @@ func (s *Site) apiWithdraw(r *request) (int, any, error) {
 	if _, err := s.behind(r); err != nil {
 		return 0, nil, err
 	}
-	_, err := s.Store.Withdraw(r.Context(), token(r), scope)
+	err := s.Store.Withdraw(r.Context(), token(r), scope)
 	if err == nil {
 		s.event("withdrawn")
 	}

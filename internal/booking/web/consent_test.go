@@ -255,6 +255,27 @@ func TestWithdrawingIsNeverRefusedAndAHoldDecidesWhenWhatRestedOnItGoes(t *testi
 	}
 }
 
+func TestAFaultAfterAWithdrawalTellsNobodyThatTheirAppointmentIsCancelled(t *testing.T) {
+	site := start(t, consenting(t), 50)
+	booked := site.agree(t, "de", "consent_service", "consent_postal_address")
+	// From the withdrawal on, nothing behind the link can be read.
+	_, err := site.Superuser(t).Exec(t.Context(), `CREATE FUNCTION hide() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS
+		$$BEGIN REVOKE SELECT ON consent FROM `+site.Roles().AppA+`; RETURN NULL; END$$;
+		CREATE TRIGGER hide AFTER UPDATE ON consent EXECUTE FUNCTION hide()`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := site.follow(t, booked+"/withdraw", url.Values{"scope": {"PostalAddress"}}); got != booked+"/consent" {
+		t.Errorf("withdrawing leads to %s", got)
+	}
+	if got := site.get(t, booked+"/consent"); got.status != http.StatusServiceUnavailable {
+		t.Errorf("status %d where nothing can be read", got.status)
+	}
+	if told := site.proofs(t); told != "Service form de 32, PostalAddress form de 32 withdrawn" {
+		t.Errorf("stored is: %s", told)
+	}
+}
+
 func TestTheProofOfAConsentEndsWithWhatRestedOnIt(t *testing.T) { // start event Withdrawal
 	site := start(t, consenting(t), 50)
 	erased, ended := site.agree(t, "de", "consent_service"), site.agree(t, "de", "consent_service")
