@@ -49,8 +49,9 @@ func (s *Store) consents(ctx context.Context, appointment string) ([]booking.Con
 // which is then as erased as by Erase. It is never refused: while a hold keeps the record, the appointment is cancelled
 // and the rest goes by its own rule once the hold has ended. Withdrawing what was never given, or again, changes nothing.
 // ErrNotFound where nothing is behind the token.
-func (s *Store) Withdraw(ctx context.Context, token string, scope v1alpha1.ConsentScope) error {
-	return s.inTx(ctx, "withdrawing a consent", func(tx pgx.Tx) error {
+func (s *Store) Withdraw(ctx context.Context, token string, scope v1alpha1.ConsentScope) (changed bool, err error) {
+	err = s.inTx(ctx, "withdrawing a consent", func(tx pgx.Tx) error {
+		changed = false
 		var (
 			id   string
 			kept bool
@@ -67,11 +68,13 @@ func (s *Store) Withdraw(ctx context.Context, token string, scope v1alpha1.Conse
 		if err != nil || tag.RowsAffected() == 0 {
 			return err
 		}
+		changed = true
 		if err := s.note(ctx, tx, "consent withdrawn: "+string(scope), id); err != nil {
 			return err
 		}
 		return s.endWhatRested(ctx, tx, scope, token, id, kept)
 	})
+	return changed && err == nil, err
 }
 
 func (s *Store) endWhatRested(ctx context.Context, tx pgx.Tx, scope v1alpha1.ConsentScope, token, id string, kept bool) error {

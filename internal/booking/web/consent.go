@@ -80,10 +80,13 @@ func (s *Site) withdraw(w http.ResponseWriter, r *request) error {
 		return s.message(w, r, http.StatusBadRequest, "invalid.title", "invalid.lead")
 	}
 	return s.withAppointment(w, r, func(*booking.Appointment) error {
-		if err := s.Store.Withdraw(r.Context(), r.PathValue("token"), scope); err != nil {
+		changed, err := s.Store.Withdraw(r.Context(), r.PathValue("token"), scope)
+		if err != nil {
 			return err
 		}
-		s.event("withdrawn")
+		if changed {
+			s.event("withdrawn")
+		}
 		next := appointmentAddress(r.locale.Tag, r.PathValue("token")) + "/consent"
 		if _, err := s.Store.Find(r.Context(), r.PathValue("token"), r.snapshot.Expiry); errors.Is(err, store.ErrNotFound) {
 			next = "/" + r.locale.Tag + "/withdrawn"
@@ -117,8 +120,8 @@ func (s *Site) apiWithdraw(r *request) (int, any, error) {
 	if _, err := s.behind(r); err != nil {
 		return 0, nil, err
 	}
-	err := s.Store.Withdraw(r.Context(), token(r), scope)
-	if err == nil {
+	changed, err := s.Store.Withdraw(r.Context(), token(r), scope)
+	if changed {
 		s.event("withdrawn")
 	}
 	return http.StatusNoContent, nil, err

@@ -216,6 +216,9 @@ func TestWithdrawingTheConsentToAnAddressDeletesTheAddressAlone(t *testing.T) {
 			t.Errorf("withdrawing leads to %s", got)
 		}
 	}
+	if told := strings.Join(site.events, " "); told != "held confirmed withdrawn" {
+		t.Errorf("pressing twice counts as %s", told)
+	}
 	site.get(t, booked+"/consent").contains(t, "your postal address is deleted", "Withdrawn:")
 	export := site.exported(t, booked)
 	if export.Contact.Street != "" || export.Contact.City != "" || export.Contact.FamilyName != "Quittenbaum" || export.Appointment.State != booking.StateConfirmed {

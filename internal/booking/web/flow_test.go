@@ -29,6 +29,7 @@ type site struct {
 	mutex   sync.Mutex
 	log     bytes.Buffer
 	access  []store.Access
+	events  []string
 }
 
 type answer struct {
@@ -53,6 +54,11 @@ func start(t *testing.T, tenant *fixture.Tenant, burst int) *site {
 			running.mutex.Lock()
 			defer running.mutex.Unlock()
 			running.access = append(running.access, line)
+		},
+		Event: func(name string) {
+			running.mutex.Lock()
+			defer running.mutex.Unlock()
+			running.events = append(running.events, name)
 		},
 	}).Handler()
 	server := httptest.NewServer(handler)
