@@ -25,7 +25,8 @@ type Trial interface {
 
 // Tried is the backup of a trial, as a store gave it.
 type Tried struct {
-	Content       io.Reader
+	// Open begins to fetch it. Who opens it reads it at once: a store's patience with a stream nobody reads is short.
+	Open          func(context.Context) (io.ReadCloser, error)
 	Key           age.Identity
 	SchemaVersion int64
 	SnapshotStart time.Time
@@ -54,12 +55,11 @@ func (j *job) tryRestore(ctx context.Context, from *target, p *proof) {
 	if j.snapshot == "" {
 		return
 	}
-	content, err := from.client.GetVersion(ctx, from.dumpKey(*j.result.SnapshotStart), from.versionID)
-	if err == nil {
-		defer func() { _ = content.Close() }()
-		j.result.Restored, err = j.Trial.Restore(ctx, Tried{content, p.identity, j.schemaVersion, *j.result.SnapshotStart})
+	open := func(ctx context.Context) (io.ReadCloser, error) {
+		return from.client.GetVersion(ctx, from.dumpKey(*j.result.SnapshotStart), from.versionID)
 	}
-	if err != nil {
+	var err error
+	if j.result.Restored, err = j.Trial.Restore(ctx, Tried{open, p.identity, j.schemaVersion, *j.result.SnapshotStart}); err != nil {
 		j.trialErr = fmt.Errorf("restoring the backup on trial: %w", err)
 	}
 }

@@ -181,7 +181,12 @@ func (t *Trial) fill(ctx context.Context, of backup.Tried) (schema string, err e
 	if err != nil {
 		return "", err
 	}
-	if err := r.pipeline(ctx, of.Content, of.Key, shape); err != nil {
+	content, err := of.Open(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = content.Close() }()
+	if err := r.pipeline(ctx, content, of.Key, shape); err != nil {
 		return "", err
 	}
 	return *made, r.statements(ctx, "putting indexes and constraints back", shape.later)

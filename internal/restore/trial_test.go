@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,9 +16,11 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/termintreu/termintreu/internal/backup"
+	"github.com/termintreu/termintreu/internal/objectstore"
 	"github.com/termintreu/termintreu/internal/postgres"
 	"github.com/termintreu/termintreu/internal/restore"
 	"github.com/termintreu/termintreu/internal/settings"
+	"github.com/termintreu/termintreu/internal/testing/s3test"
 )
 
 // onTrial makes the backup job restore what it took, with the rights it has.
@@ -170,6 +173,27 @@ func TestATableDroppedWhileABackupIsTriedIsNoDifferenceAndTheNextRunTriesAgain(t
 				t.Error("the next run tries no restore")
 			}
 		})
+	}
+}
+
+// A store gives up on a stream nobody reads for a minute, and checksums of a large tenant's tables take longer.
+func TestATrialAsksForTheCopyOnlyOnceThereIsSomewhereToPutIt(t *testing.T) {
+	w := newWorld(t, 1)
+	w.fill(3, 0)
+	w.onTrial()
+	ready := make(chan bool, 10)
+	asked := w.stores[0].Behind(t, s3test.Fault{Answer: func(_ http.ResponseWriter, r *http.Request) bool {
+		if r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, string(objectstore.KindDump)) {
+			ready <- w.scratch()
+		}
+		return false
+	}})
+	w.backup.Settings.Stores[0].Endpoint, w.backup.Settings.Stores[0].CABundle = asked.Endpoint, asked.CABundle
+	if result := w.backUp(); result.Restored == nil {
+		t.Fatal("nothing was tried")
+	}
+	if readBack, tried := <-ready, <-ready; readBack || !tried || len(ready) > 0 {
+		t.Errorf("with the scratch schema there: read back %t, want false; tried %t, want true; and %d times more", readBack, tried, len(ready))
 	}
 }
 
