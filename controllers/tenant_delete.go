@@ -125,7 +125,7 @@ func (r *TenantReconciler) retainObjects(ctx context.Context, s *scope) error {
 	if err != nil {
 		return err
 	}
-	return r.applyObjects(ctx, s, resources.RetainedObjects(p, *creds), resources.RetiredObjects(p))
+	return r.retireBackups(ctx, s, resources.RetainedObjects(p, *creds), resources.RetiredObjects(p))
 }
 
 // deleteData removes schema, roles, backups, identities and jobs at once, each verified by what deletes it. What a

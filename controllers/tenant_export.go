@@ -184,7 +184,7 @@ func (r *TenantReconciler) retireExport(ctx context.Context, s *scope) error {
 	absent := append(resources.RetiredObjects(s.plan),
 		resources.Object{GVK: corev1.SchemeGroupVersion.WithKind("Secret"), Namespace: namespace, Name: name},
 		resources.Object{GVK: corev1.SchemeGroupVersion.WithKind("ConfigMap"), Namespace: namespace, Name: name})
-	if err := r.applyObjects(ctx, s, nil, absent); err != nil {
+	if err := r.retireBackups(ctx, s, nil, absent); err != nil {
 		return err
 	}
 	r.tellDone(s)
@@ -193,4 +193,16 @@ func (r *TenantReconciler) retireExport(ctx context.Context, s *scope) error {
 		return err
 	}
 	return client.IgnoreNotFound(r.Delete(ctx, job, client.PropagationPolicy(metav1.DeletePropagationBackground)))
+}
+
+// retireBackups ends the backups, and takes away what one that was killed over its restore test left.
+func (r *TenantReconciler) retireBackups(ctx context.Context, s *scope, desired, absent []resources.Object) error {
+	if err := r.applyObjects(ctx, s, desired, absent); err != nil {
+		return err
+	}
+	admin, err := r.adminOf(ctx, s)
+	if err != nil {
+		return err
+	}
+	return admin.DropScratch(ctx, s.input.Placement.Schema)
 }

@@ -76,6 +76,35 @@ func (a *Admin) Retain(ctx context.Context, dataID string, until time.Time) erro
 	return nil
 }
 
+// DropScratch takes away the copy of the data a killed restore test may have left, once no further backup will: as a
+// tenant that is retained gets none, nobody else would before Drop. A test still at work ends; its role may come back.
+func (a *Admin) DropScratch(ctx context.Context, dataID string) error {
+	if err := checkDataID(dataID); err != nil {
+		return err
+	}
+	err := a.locked(ctx, dataID, func(s *session) error {
+		state, err := s.find(ctx, dataID)
+		if err != nil {
+			return err
+		}
+		if backup := RolesOf(dataID).Backup; state.roles[backup] {
+			if err := a.disconnect(ctx, s, state, []string{backup}); err != nil {
+				return err
+			}
+		}
+		_, err = s.exec(ctx, dropScratchSQL(dataID))
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("dropping the scratch schema of tenant %s in database %s: %w", dataID, a.name, err)
+	}
+	return nil
+}
+
+func dropScratchSQL(dataID string) string {
+	return fmt.Sprintf("DROP SCHEMA IF EXISTS %s CASCADE;\n", ident(ScratchOf(dataID)))
+}
+
 // Drop removes schema, roles and registry row of a tenant, and reads back that nothing is left.
 func (a *Admin) Drop(ctx context.Context, dataID string) error {
 	if err := checkDataID(dataID); err != nil {
@@ -124,7 +153,7 @@ func (a *Admin) dropSQL(dataID string, state *found) string {
 		fmt.Fprintf(&sql, "DROP SCHEMA %s CASCADE;\nRESET ROLE;\n", ident(dataID))
 	}
 	// What a restore test was killed over, before the role that owns what is in it.
-	fmt.Fprintf(&sql, "DROP SCHEMA IF EXISTS %s CASCADE;\n", ident(ScratchOf(dataID)))
+	sql.WriteString(dropScratchSQL(dataID))
 	for _, name := range names.all() {
 		if state.roles[name] {
 			fmt.Fprintf(&sql, "DROP ROLE %s;\n", ident(name))

@@ -46,6 +46,33 @@ func TestARetainedTenantServesNobodyAndIsStillPurgedAndBackedUp(t *testing.T) {
 	}
 }
 
+// The backup's jobs end with the contract, and with them whoever would take away what a killed restore test left: a copy
+// of all data.
+func TestWhatAKilledRestoreTestLeftGoesWhenTheBackupsEnd(t *testing.T) {
+	server, database, admin := prepared(t)
+	tenant := newTenant()
+	must(t, admin.Ensure(t.Context(), tenant))
+	roles, scratch := postgres.RolesOf(tenant.DataID), postgres.ScratchOf(tenant.DataID)
+	job := as(t, server, database, tenant.DataID, roles.Backup, tenant.Backup)
+	must(t, admin.DropScratch(t.Context(), tenant.DataID)) // where there is none
+	if _, err := job.Exec(t.Context(), "SELECT 1"); err == nil {
+		t.Error("a session of the backup lives on")
+	}
+	job = as(t, server, database, tenant.DataID, roles.Backup, tenant.Backup)
+	exec1(t, job, "SELECT termintreu_scratch.make()")
+	exec1(t, job, "CREATE TABLE "+scratch+".contact AS SELECT * FROM "+tenant.DataID+".contact")
+	must(t, admin.Retain(t.Context(), tenant.DataID, time.Now().Add(30*day)))
+	for range 2 { // an operator that is killed asks again
+		must(t, admin.DropScratch(t.Context(), tenant.DataID))
+	}
+	if value[bool](t, server.Superuser(t, database), "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)", scratch) {
+		t.Error("the copy is still there")
+	}
+	dumpAs(t, server, database, tenant.DataID, roles.Backup, tenant.Backup)
+	must(t, admin.Drop(t.Context(), tenant.DataID))
+	must(t, admin.DropScratch(t.Context(), tenant.DataID))
+}
+
 func TestADroppedTenantLeavesNothing(t *testing.T) {
 	server, database, admin := prepared(t)
 	for name, before := range map[string]func(*testing.T, postgres.Tenant){

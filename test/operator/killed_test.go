@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/termintreu/termintreu/api/v1alpha1"
+	"github.com/termintreu/termintreu/internal/postgres"
 	"github.com/termintreu/termintreu/internal/settings"
 )
 
@@ -110,6 +111,19 @@ func (w *world) expectWhole(ctx context.Context, tenant *v1alpha1.BookingTenant)
 func schemasOf(ctx context.Context, w *world, tenant *v1alpha1.BookingTenant) int64 {
 	GinkgoHelper()
 	return value[int64](ctx, w, "SELECT count(*) FROM pg_namespace WHERE nspname = $1", dataIDOf(tenant))
+}
+
+// killedTrial leaves what a backup that is killed over its restore test does.
+func killedTrial(ctx context.Context, w *world, tenant *v1alpha1.BookingTenant) {
+	GinkgoHelper()
+	execute(ctx, w, fmt.Sprintf(`DO $$ BEGIN
+		EXECUTE format('CREATE SCHEMA %%I AUTHORIZATION %%s', '%s', (SELECT nspowner::regrole FROM pg_namespace WHERE nspname = 'termintreu_scratch'));
+	END $$`, postgres.ScratchOf(dataIDOf(tenant))))
+}
+
+func scratchesOf(ctx context.Context, w *world, tenant *v1alpha1.BookingTenant) int64 {
+	GinkgoHelper()
+	return value[int64](ctx, w, "SELECT count(*) FROM pg_namespace WHERE nspname = $1", postgres.ScratchOf(dataIDOf(tenant)))
 }
 
 func rolesOf(ctx context.Context, w *world, tenant *v1alpha1.BookingTenant) int64 {

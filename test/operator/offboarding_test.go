@@ -52,6 +52,7 @@ var _ = Describe("Offboarding", func() {
 
 		By("the operator being killed while the Job works")
 		first.kill()
+		killedTrial(ctx, w, tenant)
 		delivered := w.playExport(ctx, tenant)
 		second := startOperator()
 		offboarded(ctx, tenant, v1alpha1.ReasonExported)
@@ -61,6 +62,7 @@ var _ = Describe("Offboarding", func() {
 		Expect(time.Until(status.Until.Time).Hours()).To(BeNumerically("~", 30*24, 1))
 		eventually(ctx, tenant, v1alpha1.ConditionReady, metav1.ConditionTrue)
 		Eventually(func() []string { return objectsOf(ctx, tenant) }).ShouldNot(ContainElements("Secret DATA-export", "Secret DATA-backup"))
+		Eventually(func() int64 { return scratchesOf(ctx, w, tenant) }).Should(BeZero(), "no backup follows that would take it away")
 		w.purge(ctx, tenant)
 
 		By("the period ending")

@@ -31,10 +31,12 @@ var _ = Describe("Removing a tenant", func() {
 		instance := &corev1.Secret{}
 		Expect(admin.Get(ctx, client.ObjectKey{Namespace: w.namespace, Name: "site-booking"}, instance)).To(Succeed())
 		Expect(w.login(ctx, dataIDOf(tenant), instance.Data)).To(Succeed())
+		killedTrial(ctx, w, tenant)
 
 		Expect(admin.Delete(ctx, tenant)).To(Succeed())
 		expectReleased(ctx, tenant)
 		Expect(schemasOf(ctx, w, tenant)).To(BeEquivalentTo(1))
+		Expect(scratchesOf(ctx, w, tenant)).To(BeZero(), "no backup follows that would take it away")
 		Expect(w.login(ctx, dataIDOf(tenant), instance.Data)).NotTo(Succeed())
 		w.purge(ctx, tenant)
 		Expect(w.commandOf(ctx, tenant, "retention")).To(Equal("retain"))
