@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/termintreu/termintreu/api/v1alpha1"
 )
@@ -163,7 +162,7 @@ type categoryDocument struct {
 
 // Audit measures every tenant of the database in one round trip.
 func (a *Admin) Audit(ctx context.Context) (*Audit, error) {
-	report, err := a.callAudit(context.WithValue(ctx, unpinged{}, true))
+	report, err := a.callAudit(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("auditing database %s: %w", a.name, err)
 	}
@@ -193,21 +192,10 @@ func (a *Admin) Audit(ctx context.Context) (*Audit, error) {
 	return audit, nil
 }
 
-// unpinged marks a context whose connections are not pinged first: an audit reads only, so that it may as well find
-// out itself that a connection is dead, and costs one round trip (design, section 7).
-type unpinged struct{}
-
-// pingAfter is how long a connection may be idle before anything but an audit pings it.
-const pingAfter = time.Second
-
-func shouldPing(ctx context.Context, params pgxpool.ShouldPingParams) bool {
-	return ctx.Value(unpinged{}) == nil && params.IdleDuration > pingAfter
-}
-
-// callAudit tries again while connections turn out to be dead, of which the pool holds no more than its size.
+// callAudit tries again if its connection turns out to be dead.
 func (a *Admin) callAudit(ctx context.Context) (report []byte, err error) {
-	for range maxConnections + 1 {
-		err = a.pool.QueryRow(ctx, "CALL termintreu.audit($1, NULL)", auditChunk).Scan(&report)
+	for range 2 {
+		err = a.auditor.QueryRow(ctx, "CALL termintreu.audit($1, NULL)", auditChunk).Scan(&report)
 		if err == nil || ctx.Err() != nil || !wasDead(err) {
 			break
 		}

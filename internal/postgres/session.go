@@ -45,6 +45,7 @@ func (a *Admin) locked(ctx context.Context, name string, do func(*session) error
 		return err
 	}
 	defer conn.Release()
+	a.changed.Store(true)
 	s := &session{conn}
 	if _, err = s.exec(ctx, fmt.Sprintf("SELECT pg_advisory_lock(%d)", lockID(name))); err == nil {
 		if err = do(s); err == nil {
