@@ -88,30 +88,41 @@ func (s *Store) Hold(ctx context.Context, hold Hold, expiry booking.Expiry) erro
 		if err := freeExpired(ctx, tx, hold.Office, hold.Slot, expiry); err != nil {
 			return err
 		}
-		if hold.Work != nil {
-			// Pressed twice, it is one hold and paid once.
+		if known, err := s.known(ctx, tx, hold.Token); known || err != nil {
+			return err
+		}
+		err := s.takeCounter(ctx, tx, hold)
+		if errors.Is(err, ErrSpent) || errors.Is(err, ErrTaken) {
+			// Perhaps by this very hold: pressed twice at once, it is one and paid once, whichever press was faster.
 			if known, err := s.known(ctx, tx, hold.Token); known || err != nil {
 				return err
 			}
-			if err := hold.Work.spend(ctx, tx); err != nil {
-				return err
-			}
 		}
-		// Each round another booking has won a counter, so there are no more rounds than counters.
-		for range hold.Counters + 1 {
-			if known, err := s.known(ctx, tx, hold.Token); known || err != nil {
-				return err
-			}
-			done, err := insertHold(ctx, tx, hold, true)
-			if done && err == nil {
-				done, err = s.unlessWithheld(ctx, tx, hold.Token)
-			}
-			if done || err != nil {
-				return err
-			}
-		}
-		return ErrTaken
+		return err
 	})
+}
+
+// takeCounter pays for a hold and takes the first counter that is free.
+func (s *Store) takeCounter(ctx context.Context, tx pgx.Tx, hold Hold) error {
+	if hold.Work != nil {
+		if err := hold.Work.spend(ctx, tx); err != nil {
+			return err
+		}
+	}
+	// Each round another booking has won a counter, so there are no more rounds than counters.
+	for range hold.Counters + 1 {
+		done, err := insertHold(ctx, tx, hold, true)
+		if done && err == nil {
+			done, err = s.unlessWithheld(ctx, tx, hold.Token)
+		}
+		if !done && err == nil {
+			done, err = s.known(ctx, tx, hold.Token)
+		}
+		if done || err != nil {
+			return err
+		}
+	}
+	return ErrTaken
 }
 
 // freeExpired deletes what is in a slot's way and past its period, in the transaction that needs the slot.

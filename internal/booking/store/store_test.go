@@ -88,6 +88,37 @@ func TestHoldingTwiceWithOneTokenIsOneHold(t *testing.T) {
 	}
 }
 
+func TestPressedManyTimesAtOnceItIsOneHoldAndPaidOnce(t *testing.T) { // B11
+	tenant := fixture.New(t)
+	for n := range 20 {
+		pressed := wish(1, slot(time.Duration(n)*time.Hour))
+		if n%2 == 0 {
+			pressed.Work = &store.Work{Mark: booking.NewWork(time.Now()).Mark(), Expires: time.Now().Add(time.Hour)}
+		}
+		var all sync.WaitGroup
+		for range 6 {
+			all.Go(func() {
+				if err := tenant.Store.Hold(t.Context(), pressed, expiry); err != nil {
+					t.Errorf("paid %v: %v", pressed.Work != nil, err)
+				}
+			})
+		}
+		all.Wait()
+		busy, err := tenant.Store.Busy(t.Context(), pressed.Office, pressed.Slot.Start, pressed.Slot.End, expiry)
+		if err != nil || len(busy) != 1 {
+			t.Errorf("%d appointments, error %v", len(busy), err)
+		}
+		if pressed.Work == nil {
+			continue
+		}
+		another := wish(1, slot(-time.Hour))
+		another.Work = pressed.Work
+		if err := tenant.Store.Hold(t.Context(), another, expiry); !errors.Is(err, store.ErrSpent) {
+			t.Errorf("what was paid with buys another hold: %v", err)
+		}
+	}
+}
+
 func TestAnExpiredHoldGivesItsSlotBackAndItsLinkLeadsNowhere(t *testing.T) {
 	tenant := fixture.New(t)
 	for _, test := range []struct{ name, state, age string }{{"a hold", "held", "16 minutes"}, {"an unconfirmed booking", "pending", "61 minutes"}} {
