@@ -43,17 +43,22 @@ func (c *copyOf) object() string {
 
 func (r *run) open() error {
 	for _, s := range r.Settings.Stores {
-		accessKeyID, secretAccessKey, err := r.Stores(s.Name)
-		if err != nil {
-			return fmt.Errorf("store %s: %w", s.Name, err)
-		}
-		client, err := objectstore.New(objectstore.Config{Store: s, AccessKeyID: accessKeyID, SecretAccessKey: secretAccessKey, Timeout: r.Timeout})
+		client, err := openStore(r.Stores, s, r.Timeout)
 		if err != nil {
 			return err
 		}
 		r.stores = append(r.stores, &store{Store: s, client: client})
 	}
 	return nil
+}
+
+// openStore takes any prefix: what comes in may be another tenant's.
+func openStore(keys backup.StoreKeys, s settings.Store, timeout time.Duration) (*objectstore.Client, error) {
+	accessKeyID, secretAccessKey, err := keys(s.Name)
+	if err != nil {
+		return nil, fmt.Errorf("store %s: %w", s.Name, err)
+	}
+	return objectstore.New(objectstore.Config{Store: s, AccessKeyID: accessKeyID, SecretAccessKey: secretAccessKey, Timeout: timeout})
 }
 
 // choose gives the copies of the newest snapshot that began by the wanted moment, in the order to try them.
@@ -204,33 +209,41 @@ func (r *run) unlock(ctx context.Context, copies []*copyOf, journal *journalOf) 
 
 // firstHeader reads the age header of the first copy that has one; all copies are the same file.
 func firstHeader(ctx context.Context, copies []*copyOf) ([]byte, error) {
-	const most = 1 << 20
 	var failures []error
 	for _, c := range copies {
-		content, err := c.store.client.Get(ctx, c.object())
-		if err != nil {
-			failures = append(failures, err)
-			continue
-		}
-		header, err := age.ExtractHeader(bufio.NewReader(io.LimitReader(content, most)))
-		_ = content.Close()
+		header, err := headerOf(ctx, c.store.client, c.object(), fmt.Errorf("store %s: the copy is no age file", c.store.Name))
 		if err == nil {
 			return header, nil
 		}
-		failures = append(failures, fmt.Errorf("store %s: the copy is no age file", c.store.Name))
+		failures = append(failures, err)
 	}
 	return nil, errors.Join(failures...)
 }
 
-// counted is the encrypted backup on its way, measured.
+// headerOf reads the age header of an object; broken is the error when it has none.
+func headerOf(ctx context.Context, client *objectstore.Client, key string, broken error) ([]byte, error) {
+	const most = 1 << 20
+	content, err := client.Get(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = content.Close() }()
+	header, err := age.ExtractHeader(bufio.NewReader(io.LimitReader(content, most)))
+	if err != nil {
+		return nil, broken
+	}
+	return header, nil
+}
+
+// counted is an encrypted file on its way, measured.
 type counted struct {
 	content io.ReadCloser
 	digest  hash.Hash
 	size    int64
 }
 
-func (c *copyOf) fetch(ctx context.Context) (*counted, error) {
-	content, err := c.store.client.Get(ctx, c.object())
+func fetch(ctx context.Context, client *objectstore.Client, key string) (*counted, error) {
+	content, err := client.Get(ctx, key)
 	if err != nil {
 		return nil, err
 	}
@@ -244,12 +257,21 @@ func (c *counted) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// rest reads what is left and gives the digest of the whole.
+func (c *counted) rest() (digest string, err error) {
+	if _, err := io.CopyBuffer(io.Discard, struct{ io.Reader }{c}, make([]byte, 64<<10)); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(c.digest.Sum(nil)), nil
+}
+
 // verify reads what is left and holds the whole against the manifest.
 func (c *counted) verify(of *copyOf) error {
-	if _, err := io.CopyBuffer(io.Discard, struct{ io.Reader }{c}, make([]byte, 64<<10)); err != nil {
+	digest, err := c.rest()
+	if err != nil {
 		return err
 	}
-	if c.size != of.manifest.Size || hex.EncodeToString(c.digest.Sum(nil)) != of.manifest.SHA256 {
+	if c.size != of.manifest.Size || digest != of.manifest.SHA256 {
 		return objectstore.Corrupt(of.store.Name, of.object())
 	}
 	return nil

@@ -3,13 +3,9 @@
 package restore
 
 import (
-	"bufio"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"time"
 
 	"filippo.io/age"
@@ -22,9 +18,6 @@ import (
 	"github.com/termintreu/termintreu/internal/retention"
 	"github.com/termintreu/termintreu/internal/settings"
 )
-
-// headerLimit is how much of a file is read for its age header.
-const headerLimit = 1 << 20
 
 // ImportOptions of an import. All but Timeout are needed.
 type ImportOptions struct {
@@ -68,14 +61,10 @@ type intake struct {
 // letter box too; its sentences quote no record.
 func Import(ctx context.Context, options ImportOptions) (Imported, error) {
 	i := &intake{ImportOptions: options}
-	database := options.Settings.Database
-	database.Schema = postgres.QuarantineOf(options.Settings.DataID).Schema
-	config, err := postgres.OperandConfig(database, options.Credentials)
+	config, err := quarantineConfig(options.Settings.Database, options.Settings.DataID, options.Credentials, "termintreu import")
 	if err != nil {
 		return Imported{}, err
 	}
-	config.RuntimeParams["application_name"] = "termintreu import"
-	config.RuntimeParams["timezone"] = "UTC"
 	if i.conn, err = pgx.ConnectConfig(ctx, config); err != nil {
 		return Imported{}, fmt.Errorf("connecting to the quarantine of %s: %w", options.Settings.DataID, scrub(err))
 	}
@@ -109,24 +98,14 @@ func (i *intake) work(ctx context.Context) error {
 }
 
 // unlock opens the header of the export, so that a wrong key is found before anything is fetched.
-func (i *intake) unlock(ctx context.Context) (age.Identity, error) {
-	store := i.Settings.Source
-	accessKeyID, secretAccessKey, err := i.Stores(store.Name)
-	if err != nil {
-		return nil, fmt.Errorf("store %s: %w", store.Name, err)
-	}
-	i.client, err = objectstore.New(objectstore.Config{Store: store, AccessKeyID: accessKeyID, SecretAccessKey: secretAccessKey, Timeout: i.Timeout})
-	if err != nil {
+func (i *intake) unlock(ctx context.Context) (_ age.Identity, err error) {
+	if i.client, err = openStore(i.Stores, i.Settings.Source, i.Timeout); err != nil {
 		return nil, err
 	}
-	content, err := i.client.Get(ctx, i.Settings.Key)
+	header, err := headerOf(ctx, i.client, i.Settings.Key,
+		fmt.Errorf("%s at store %s is no age file: put the export there as the old place wrote it, encrypted", i.Settings.Key, i.Settings.Source.Name))
 	if err != nil {
 		return nil, err
-	}
-	header, err := age.ExtractHeader(bufio.NewReader(io.LimitReader(content, headerLimit)))
-	_ = content.Close()
-	if err != nil {
-		return nil, fmt.Errorf("%s at store %s is no age file: put the export there as the old place wrote it, encrypted", i.Settings.Key, store.Name)
 	}
 	opened, err := i.Keys.Open(ctx, [][]byte{header}, i.box)
 	if errors.Is(err, errWrongKey) {
@@ -141,12 +120,11 @@ func (i *intake) unlock(ctx context.Context) (age.Identity, error) {
 // load stores, proves and records in one transaction.
 func (i *intake) load(ctx context.Context, identity age.Identity) error {
 	began := time.Now()
-	object, err := i.client.Get(ctx, i.Settings.Key)
+	file, err := fetch(ctx, i.client, i.Settings.Key)
 	if err != nil {
 		return err
 	}
-	file := &counted{content: object, digest: sha256.New()}
-	defer func() { _ = object.Close() }()
+	defer func() { _ = file.content.Close() }()
 	content, err := export.Open(file, identity)
 	if err != nil {
 		return err
@@ -170,12 +148,11 @@ func (i *intake) load(ctx context.Context, identity age.Identity) error {
 
 // verify reads what is left of the file, and holds the whole against the digest the tenant names: whoever may write to
 // the store can put another file there.
-func (i *intake) verify(file *counted) error {
-	if _, err := io.CopyBuffer(io.Discard, struct{ io.Reader }{file}, make([]byte, 64<<10)); err != nil {
+func (i *intake) verify(file *counted) (err error) {
+	if i.result.SHA256, err = file.rest(); err != nil {
 		return err
 	}
-	i.result.Store, i.result.Key = i.Settings.Source.Name, i.Settings.Key
-	i.result.Size, i.result.SHA256 = file.size, hex.EncodeToString(file.digest.Sum(nil))
+	i.result.Store, i.result.Key, i.result.Size = i.Settings.Source.Name, i.Settings.Key, file.size
 	if i.result.SHA256 != i.Settings.SHA256 {
 		return fmt.Errorf("%s at store %s has SHA-256 %s, and spec.bootstrap.import.sha256 names another: put the very file there, or correct the digest",
 			i.result.Key, i.result.Store, i.result.SHA256)

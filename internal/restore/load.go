@@ -51,7 +51,7 @@ func (r *run) loadFrom(ctx context.Context, c *copyOf) error {
 	if err != nil {
 		return err
 	}
-	content, err := c.fetch(ctx)
+	content, err := fetch(ctx, c.store.client, c.object())
 	if err != nil {
 		return err
 	}

@@ -113,13 +113,17 @@ func Run(ctx context.Context, options Options) (Result, error) {
 }
 
 func (r *run) config() (*pgx.ConnConfig, error) {
-	database := r.Settings.Database
-	database.Schema = postgres.QuarantineOf(r.Settings.DataID).Schema
-	config, err := postgres.OperandConfig(database, r.Credentials)
+	return quarantineConfig(r.Settings.Database, r.Settings.DataID, r.Credentials, "termintreu restore")
+}
+
+// quarantineConfig is how a job connects to the quarantine of a tenant.
+func quarantineConfig(database settings.Database, dataID string, credentials settings.Credentials, application string) (*pgx.ConnConfig, error) {
+	database.Schema = postgres.QuarantineOf(dataID).Schema
+	config, err := postgres.OperandConfig(database, credentials)
 	if err != nil {
 		return nil, err
 	}
-	config.RuntimeParams["application_name"] = "termintreu restore"
+	config.RuntimeParams["application_name"] = application
 	config.RuntimeParams["timezone"] = "UTC"
 	config.RuntimeParams["maintenance_work_mem"] = "64MB"
 	return config, nil

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
 	"strings"
 	"time"
@@ -176,7 +175,7 @@ func (t *Trial) fill(ctx context.Context, of backup.Tried) (schema string, err e
 	if _, err := t.scratch.Exec(ctx, "SELECT set_config('search_path', quote_ident($1) || ', pg_temp', false)", *made); err != nil {
 		return "", fmt.Errorf("turning to the scratch schema: %w", scrub(err))
 	}
-	r := &run{Options: Options{Program: t.Program, Log: slog.New(slog.DiscardHandler)}, conn: t.scratch, rulesLike: pgx.Identifier{t.Database.Schema, postgres.TableRules}}
+	r := &run{Options: Options{Program: t.Program}, conn: t.scratch, rulesLike: pgx.Identifier{t.Database.Schema, postgres.TableRules}}
 	shape, err := r.build(ctx, of.SchemaVersion)
 	if err != nil {
 		return "", err
