@@ -189,7 +189,7 @@ func handOverAll(ctx context.Context, admin *postgres.Admin, region *v1alpha1.Da
 
 func awaitArchive(region *v1alpha1.DataRegion, dataID string, waiting int64) error {
 	return fmt.Errorf("%d documents of schema %s wait to be handed over, which the CronJob %[2]s-archive does when the purge runs: nothing is dropped before; "+
-		"run it by hand to go on sooner, or take spec.archives out of DataRegion %[3]s to let them go unarchived", waiting, dataID, region.Name)
+		"run it by hand to go on sooner, and what is on hold waits until its hold ends; or take spec.archives out of DataRegion %[3]s to let them go unarchived", waiting, dataID, region.Name)
 }
 
 // dropData counts, then drops schema and roles, which verifies that they are absent.

@@ -337,6 +337,13 @@ func TestAtTheContractsEndEveryDocumentFallsDue(t *testing.T) {
 			t.Errorf("%d documents wait", waiting)
 		}
 	}
+	// What is on hold is not due, so that it is handed over later, and must not go with the schema before.
+	appointment := value[string](t, a.super, `SELECT id::text FROM appointment`)
+	exec(t, a.retention, `SELECT open_hold('Restriction', 'case-1', 'Attachment', $1, now() + interval '10 days')`, appointment)
+	if waiting, err := a.admin.HandOverAll(t.Context(), a.DataID); err != nil || waiting != 1 || len(a.due(t)) != 0 {
+		t.Errorf("%d documents wait while one is on hold, %v", waiting, err)
+	}
+	exec(t, a.retention, `SELECT end_hold('Restriction', 'case-1')`)
 	d := a.due(t)[0]
 	if !a.confirm(t, d, a.begin(t, d)) {
 		t.Fatal("the receipt was not taken")

@@ -12,7 +12,8 @@ import (
 )
 
 // HandOverAll makes what rules of action Archive keep due at once, since the contract has ended and the schema will go,
-// and gives how many records no archive has yet. What never began its period, as a booking still to come, stays out.
+// and gives how many wait: for an archive, for the purge that follows, or for the end of a hold, since what is held is
+// neither handed over nor to be lost. What never began its period, as a booking still to come, stays out.
 func (a *Admin) HandOverAll(ctx context.Context, dataID string) (waiting int64, err error) {
 	if err := checkDataID(dataID); err != nil {
 		return 0, err
@@ -23,7 +24,8 @@ func (a *Admin) HandOverAll(ctx context.Context, dataID string) (waiting int64, 
 		_, err = a.pool.Exec(ctx, fmt.Sprintf(`UPDATE %s.retention_rule SET period = interval '1 second'
 			WHERE action = 'Archive' AND until = 'infinity' AND period > interval '1 second'`, ident(dataID)))
 		if err == nil {
-			err = a.pool.QueryRow(ctx, fmt.Sprintf("SELECT coalesce(sum(due), 0)::bigint FROM %s.retention_audit() WHERE action = 'Archive'", ident(dataID))).Scan(&waiting)
+			err = a.pool.QueryRow(ctx, fmt.Sprintf(`SELECT coalesce(sum(due + held), 0)::bigint FROM %s.retention_audit()
+				WHERE action = 'Archive' AND stored > 0`, ident(dataID))).Scan(&waiting)
 		}
 	}
 	if err != nil {
