@@ -33,7 +33,8 @@ type orphans struct {
 	counters *metrics
 	log      *slog.Logger
 
-	mu      sync.Mutex
+	mu sync.Mutex
+	// counted is whose appointments were counted last; it outlives a failure, so that what is known is told once.
 	counted *booking.Snapshot
 	last    settings.OrphansReport
 	// at is zero while nothing could be counted.
@@ -62,18 +63,18 @@ func (o *orphans) look(ctx context.Context, within time.Duration) settings.Orpha
 
 func (o *orphans) count(ctx context.Context, current *booking.Snapshot) {
 	started, news := time.Now(), current != o.counted
-	// No figure rather than an old one.
-	o.counted, o.last, o.at = nil, settings.OrphansReport{}, time.Time{}
 	if current.Restoring {
-		o.counters.orphans.Reset()
+		o.forget()
 		return
 	}
 	booked, err := o.bookings.Upcoming(ctx)
 	if err != nil {
-		o.counters.orphans.Reset()
-		if ctx.Err() == nil {
-			o.log.Error("orphaned appointments not counted", "error", err.Error())
+		// Who asked has gone, which says nothing of what was counted before.
+		if ctx.Err() != nil {
+			return
 		}
+		o.forget()
+		o.log.Error("orphaned appointments not counted", "error", err.Error())
 		return
 	}
 	found, appointments := current.Catalogue.Orphans(booked), 0
@@ -87,6 +88,12 @@ func (o *orphans) count(ctx context.Context, current *booking.Snapshot) {
 	if appointments > 0 && news {
 		o.log.Warn("the catalogue has no room for confirmed appointments: restore what they need, or write to those who come", "appointments", appointments)
 	}
+}
+
+// forget leaves no figure rather than an old one.
+func (o *orphans) forget() {
+	o.last, o.at = settings.OrphansReport{}, time.Time{}
+	o.counters.orphans.Reset()
 }
 
 // ServeHTTP counts for whoever asks on the internal port, and tells how long ago: the clock of the reader is another one.
