@@ -100,7 +100,7 @@ func (r *DataRegionReconciler) applyShared(ctx context.Context, region *v1alpha1
 			continue
 		}
 		if err := r.Client.Apply(ctx, object.Config, FieldOwner, client.ForceOwnership); err != nil {
-			return errors.Join(failure, fmt.Errorf("applying %s %s/%s: %w", object.GVK.Kind, object.Namespace, object.Name, err))
+			return errors.Join(failure, fmt.Errorf("applying %s: %w", object, err))
 		}
 	}
 	return failure

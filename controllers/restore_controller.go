@@ -175,7 +175,7 @@ func (r *TenantRestoreReconciler) begin(ctx context.Context, s *restoring) error
 	}
 	for _, object := range resources.RestoreObjects(p, input) {
 		if err := r.Client.Apply(ctx, object.Config, FieldOwner, client.ForceOwnership); err != nil {
-			return fmt.Errorf("applying %s %s/%s: %w", object.GVK.Kind, object.Namespace, object.Name, err)
+			return fmt.Errorf("applying %s: %w", object, err)
 		}
 	}
 	r.Recorder.Eventf(s.restore, s.tenant.tenant, corev1.EventTypeNormal, "Begun", "Restore", "Restoring %s into quarantine", p.Tenant.Name)

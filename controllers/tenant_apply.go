@@ -65,13 +65,13 @@ func (r *TenantReconciler) applyObjects(ctx context.Context, s *scope, desired, 
 			continue
 		}
 		if err := r.Client.Apply(ctx, object.Config, FieldOwner, client.ForceOwnership); err != nil {
-			return fmt.Errorf("applying %s %s/%s: %w", object.GVK.Kind, object.Namespace, object.Name, err)
+			return fmt.Errorf("applying %s: %w", object, err)
 		}
 		action := "created"
 		if live != nil {
 			action = "updated"
 		}
-		s.done = append(s.done, fmt.Sprintf("%s %s %s/%s", action, object.GVK.Kind, object.Namespace, object.Name))
+		s.done = append(s.done, action+" "+object.String())
 	}
 	for _, object := range absent {
 		live, err := r.live(ctx, object)
@@ -82,9 +82,9 @@ func (r *TenantReconciler) applyObjects(ctx context.Context, s *scope, desired, 
 			continue
 		}
 		if err := r.Delete(ctx, live); client.IgnoreNotFound(err) != nil {
-			return fmt.Errorf("deleting %s %s/%s: %w", object.GVK.Kind, object.Namespace, object.Name, err)
+			return fmt.Errorf("deleting %s: %w", object, err)
 		}
-		s.done = append(s.done, fmt.Sprintf("deleted %s %s/%s", object.GVK.Kind, object.Namespace, object.Name))
+		s.done = append(s.done, "deleted "+object.String())
 	}
 	return nil
 }

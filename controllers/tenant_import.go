@@ -140,7 +140,7 @@ func (r *TenantReconciler) beginImport(ctx context.Context, s *scope, planned *p
 	}
 	for _, object := range resources.ImportObjects(s.plan, in) {
 		if err := r.Client.Apply(ctx, object.Config, FieldOwner, client.ForceOwnership); err != nil {
-			return fmt.Errorf("applying %s %s/%s: %w", object.GVK.Kind, object.Namespace, object.Name, err)
+			return fmt.Errorf("applying %s: %w", object, err)
 		}
 	}
 	s.done = append(s.done, "began the import")

@@ -31,19 +31,13 @@ type RegionPlan struct {
 // PlanRegion collects where the jobs of a region may connect to.
 func PlanRegion(region *v1alpha1.DataRegion) RegionPlan {
 	r := RegionPlan{Name: region.Name, PlatformNamespace: region.Spec.PlatformNamespace}
-	add := func(cidrs []v1alpha1.CIDR, port int32) {
-		for _, cidr := range cidrs {
-			r.EgressCIDRs = append(r.EgressCIDRs, plan.Endpoint{CIDR: string(cidr), Port: port})
-		}
-	}
 	for i := range region.Spec.DatabaseServers {
 		r.EgressCIDRs = append(r.EgressCIDRs, plan.ServerEndpoints(&region.Spec.DatabaseServers[i])...)
 	}
-	for i := range region.Spec.BackupStores {
-		add(region.Spec.BackupStores[i].EndpointCIDRs, portOf(region.Spec.BackupStores[i].Endpoint))
-	}
-	for i := range region.Spec.Archives {
-		add(region.Spec.Archives[i].EndpointCIDRs, portOf(region.Spec.Archives[i].Endpoint))
+	for _, store := range plan.Stores(region) {
+		for _, cidr := range store.EndpointCIDRs {
+			r.EgressCIDRs = append(r.EgressCIDRs, plan.Endpoint{CIDR: string(cidr), Port: portOf(store.Endpoint)})
+		}
 	}
 	slices.SortFunc(r.EgressCIDRs, func(a, b plan.Endpoint) int {
 		return cmp.Or(strings.Compare(a.CIDR, b.CIDR), strings.Compare(a.Namespace, b.Namespace), strings.Compare(a.Cluster, b.Cluster), int(a.Port-b.Port))
