@@ -3,7 +3,6 @@
 package staff_test
 
 import (
-	"html"
 	"net/http"
 	"regexp"
 	"testing"
@@ -20,23 +19,14 @@ func TestACallersConsentIsReadOutTickedAndStoredWithTheWayItWasGiven(t *testing.
 	d.Document.Catalogue.Services[1].Consents = []v1alpha1.Consent{{Scope: v1alpha1.ConsentService,
 		Text: v1alpha1.LocalizedText{"de": "Ich willige in die Beratung ein.", "en": "I consent to counselling."}}}
 	clerk := d.signIn(t, "clerk.anna")
-	_, page := clerk.get("/staff/offices/einwohneramt/book?service=beratung&channel=Phone&origin=phone")
-	link := regexp.MustCompile(`href="(/staff/offices/einwohneramt/book\?[^"]*start=[^"]+)"`).FindStringSubmatch(page)
-	if link == nil {
-		t.Fatalf("no free time is offered: %s", page)
-	}
-	status, page := clerk.get(html.UnescapeString(link[1]))
-	expect(t, "the form", status, http.StatusOK, page, "Lesen Sie diesen Wortlaut vor", "Ich willige in die Beratung ein.")
-	fields := []string{"given_name", "Grace", "family_name", "Hopper", "phone", "061 555 01 23", "notice", "yes", "language", "en"}
-	for _, hidden := range regexp.MustCompile(`type="hidden" name="([a-z_]+)" value="([^"]*)"`).FindAllStringSubmatch(page, -1) {
-		fields = append(fields, hidden[1], html.UnescapeString(hidden[2]))
-	}
+	page, hidden := clerk.callForm(t, "Lesen Sie diesen Wortlaut vor", "Ich willige in die Beratung ein.")
+	fields := append([]string{"given_name", "Grace", "family_name", "Hopper", "phone", "061 555 01 23", "notice", "yes", "language", "en"}, hidden...)
 	box := regexp.MustCompile(`name="consent_service" value="([0-9a-f]{64})"`).FindStringSubmatch(page)
 	if box == nil || regexp.MustCompile(`consent_service[^>]*checked`).MatchString(page) {
 		t.Fatalf("the box is missing or ticked: %s", page)
 	}
 	book := "/staff/offices/einwohneramt/book"
-	status, page = clerk.post(book, fields...)
+	status, page := clerk.post(book, fields...)
 	expect(t, "without the consent", status, http.StatusUnprocessableEntity, page, "nur mit Ihrer Einwilligung")
 	status, page = clerk.post(book, append(fields, "consent_service", box[1])...)
 	expect(t, "with it", status, http.StatusOK, page, "Der Termin ist gebucht")

@@ -150,6 +150,23 @@ func (p *person) read(response *http.Response, err error) (int, string) {
 	return response.StatusCode, string(raw)
 }
 
+// callForm goes to the form for a caller who wants the first time that is free, and gives it with what it holds hidden.
+func (p *person) callForm(t *testing.T, says ...string) (page string, hidden []string) {
+	t.Helper()
+	status, page := p.get("/staff/offices/einwohneramt/book?service=beratung&channel=Phone&origin=phone")
+	expect(t, "free times", status, http.StatusOK, page)
+	link := regexp.MustCompile(`href="(/staff/offices/einwohneramt/book\?[^"]*start=[^"]+)"`).FindStringSubmatch(page)
+	if link == nil {
+		t.Fatalf("no free time is offered: %s", page)
+	}
+	status, page = p.get(html.UnescapeString(link[1]))
+	expect(t, "the form", status, http.StatusOK, page, says...)
+	for _, field := range regexp.MustCompile(`type="hidden" name="([a-z_]+)" value="([^"]*)"`).FindAllStringSubmatch(page, -1) {
+		hidden = append(hidden, field[1], html.UnescapeString(field[2]))
+	}
+	return page, hidden
+}
+
 var csrfField = regexp.MustCompile(`name="csrf" value="([^"]+)"`)
 
 // post sends a form with the session's own mark.
@@ -315,21 +332,11 @@ func TestEachRoleSeesWhatItNeedsAndNothingElse(t *testing.T) { // T5, M5
 func TestBookingForACallerTellsWhereItCameFromAndThatTheyWereInformed(t *testing.T) { // T2, T6, A5, A6
 	d := open(t)
 	clerk := d.signIn(t, "clerk.anna")
-	status, page := clerk.get("/staff/offices/einwohneramt/book?service=beratung&channel=Phone&origin=phone")
-	expect(t, "free times", status, http.StatusOK, page)
-	link := regexp.MustCompile(`href="(/staff/offices/einwohneramt/book\?[^"]*start=[^"]+)"`).FindStringSubmatch(page)
-	if link == nil {
-		t.Fatalf("no free time is offered: %s", page)
-	}
-	status, page = clerk.get(html.UnescapeString(link[1]))
-	expect(t, "the form", status, http.StatusOK, page, "Sagen Sie der Person vor der Aufnahme", `name="phone"`)
-	fields := []string{"given_name", "Grace", "family_name", "Hopper"}
-	for _, hidden := range regexp.MustCompile(`type="hidden" name="([a-z_]+)" value="([^"]*)"`).FindAllStringSubmatch(page, -1) {
-		fields = append(fields, hidden[1], html.UnescapeString(hidden[2]))
-	}
+	_, hidden := clerk.callForm(t, "Sagen Sie der Person vor der Aufnahme", `name="phone"`)
+	fields := append([]string{"given_name", "Grace", "family_name", "Hopper"}, hidden...)
 	fields = append(fields, "language", "en")
 	book := "/staff/offices/einwohneramt/book"
-	status, page = clerk.post(book, append(fields, "phone", "061 555 01 23")...)
+	status, page := clerk.post(book, append(fields, "phone", "061 555 01 23")...)
 	expect(t, "without informing", status, http.StatusUnprocessableEntity, page)
 	status, page = clerk.post(book, append(fields, "notice", "yes")...)
 	expect(t, "without a number to call", status, http.StatusUnprocessableEntity, page)

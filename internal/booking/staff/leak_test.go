@@ -5,10 +5,8 @@ package staff_test
 import (
 	"bytes"
 	"encoding/json"
-	"html"
 	"net/http"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -127,16 +125,8 @@ func (d *desk) bookByAPI(t *testing.T, contact map[string]string) (token string)
 // bookByPhone books for a caller.
 func (d *desk) bookByPhone(t *testing.T, clerk *person, family, phone string) {
 	t.Helper()
-	_, page := clerk.get("/staff/offices/einwohneramt/book?service=beratung&channel=Phone&origin=phone")
-	link := regexp.MustCompile(`href="(/staff/offices/einwohneramt/book\?[^"]*start=[^"]+)"`).FindStringSubmatch(page)
-	if link == nil {
-		t.Fatalf("no free time is offered: %s", page)
-	}
-	_, page = clerk.get(html.UnescapeString(link[1]))
-	fields := []string{"given_name", "Grace", "family_name", family, "phone", phone, "notice", "yes", "language", "de"}
-	for _, hidden := range regexp.MustCompile(`type="hidden" name="([a-z_]+)" value="([^"]*)"`).FindAllStringSubmatch(page, -1) {
-		fields = append(fields, hidden[1], html.UnescapeString(hidden[2]))
-	}
+	_, hidden := clerk.callForm(t)
+	fields := append([]string{"given_name", "Grace", "family_name", family, "phone", phone, "notice", "yes", "language", "de"}, hidden...)
 	status, page := clerk.post("/staff/offices/einwohneramt/book", fields...)
 	expect(t, "booking by phone", status, http.StatusOK, page, "Der Termin ist gebucht")
 }
