@@ -364,6 +364,29 @@ func TestBookingForACallerTellsWhereItCameFromAndThatTheyWereInformed(t *testing
 	expect(t, "the citizen's link", status, http.StatusOK, page, "Grace Hopper", "Your code for the office: <strong>"+code)
 }
 
+func TestACallersWishForAReminderOutlivesAFaultInTheForm(t *testing.T) {
+	d := open(t)
+	d.Document.Mail = &settings.Mail{Host: "relay.example.org", Port: 587, From: "termine@example.org"}
+	d.Document.Catalogue.Services[1].ReminderBefore = "24h"
+	clerk := d.signIn(t, "clerk.anna")
+	page, hidden := clerk.callForm(t, `name="reminder"`)
+	ticked := regexp.MustCompile(`name="reminder"[^>]* checked`)
+	if ticked.MatchString(page) {
+		t.Error("it is ticked before anybody wished for it")
+	}
+	fields := append([]string{"given_name", "Grace", "email", "grace@example.org", "phone", "061 555 01 23", "notice", "yes", "language", "de"}, hidden...)
+	status, page := clerk.post("/staff/offices/einwohneramt/book", append(fields, "reminder", "yes")...)
+	expect(t, "without a family name", status, http.StatusUnprocessableEntity, page)
+	if !ticked.MatchString(page) {
+		t.Errorf("the wish is lost: %s", page)
+	}
+	status, page = clerk.post("/staff/offices/einwohneramt/book", fields...)
+	expect(t, "without the wish", status, http.StatusUnprocessableEntity, page)
+	if ticked.MatchString(page) {
+		t.Error("a wish nobody has is ticked")
+	}
+}
+
 func TestARuleIsOverriddenByTheLeadAndForAReasonOnly(t *testing.T) {
 	d := open(t)
 	night := time.Now().In(zurich(t)).AddDate(0, 0, 2)
