@@ -210,6 +210,40 @@ func TestTheRuleInForceDecides(t *testing.T) {
 	}
 }
 
+// A record can go otherwise than by the purge that follows its hand-over. Its receipt must not name it any longer then,
+// and what an archive never took is not spoken of.
+func TestAReceiptForgetsARecordThatIsGoneWhoeverDeletedIt(t *testing.T) {
+	a := newArchiving(t)
+	a.attach(t, "shown.pdf", 9*day)
+	a.attach(t, "failed.pdf", 8*day)
+	found := a.due(t)
+	if !a.confirm(t, found[0], a.begin(t, found[0])) {
+		t.Fatal("the receipt was not taken")
+	}
+	a.begin(t, found[1])
+	exec(t, a.archive, `SELECT archive_failed('Attachment', $1, 'statutory: LockIgnored')`, found[1].Number)
+	a.purge(t, "Appointment")
+	if n := value[int64](t, a.super, `SELECT count(record) FROM archive_receipt`); n != 2 {
+		t.Fatalf("%d receipts name a record, want both", n)
+	}
+	exec(t, a.super, `DELETE FROM appointment`)
+	for i := range a.Rules {
+		if a.Rules[i].Category == v1alpha1.CategoryAttachment {
+			a.Rules[i].Action, a.Rules[i].ArchivePeriod = v1alpha1.ActionDelete, 0
+		}
+	}
+	must(t, a.admin.Ensure(t.Context(), a.Tenant))
+	a.purge(t, "Attachment")
+	if left := value[string](t, a.super, `SELECT string_agg(concat_ws(' ', category, record, content, versions, failure), ',') FROM archive_receipt`); left != `Attachment {"statutory": "v1"}` {
+		t.Errorf("left is %q", left)
+	}
+	exec(t, a.super, `UPDATE archive_receipt SET until = now() - interval '1 second'`)
+	a.purge(t, "Attachment")
+	if n := value[int64](t, a.super, `SELECT count(*) FROM archive_receipt`); n != 0 {
+		t.Error("a receipt outlives what it is of")
+	}
+}
+
 func TestWhatIsHeldOrSuspendedIsNotHandedOver(t *testing.T) {
 	a := newArchiving(t)
 	a.attach(t, "one.pdf", 8*day)

@@ -237,6 +237,26 @@ END
 $$;
 -- +goose StatementEnd
 
+-- archive_forget takes from the receipts what names a record that is gone, whoever deleted it: on request, with its
+-- appointment, or by another rule. What no archive has shown leaves no receipt; nor does what has outlived its lock.
+-- +goose StatementBegin
+CREATE FUNCTION archive_forget(kind text, relation text) RETURNS void
+    LANGUAGE plpgsql SET search_path FROM CURRENT SET enable_hashjoin = on AS $$
+DECLARE
+    orphaned text := format('x.category = $1 AND x.record IS NOT NULL AND NOT EXISTS (SELECT FROM %I AS r WHERE r.id::text = x.record)', relation);
+BEGIN
+    IF pg_relation_size('archive_receipt') = 0 THEN
+        RETURN;
+    END IF;
+    IF EXISTS (SELECT FROM archive_receipt AS x WHERE x.category = kind AND x.record IS NOT NULL) THEN
+        EXECUTE 'DELETE FROM archive_receipt AS x WHERE x.versions IS NULL AND ' || orphaned USING kind;
+        EXECUTE 'UPDATE archive_receipt AS x SET record = NULL, content = NULL WHERE ' || orphaned USING kind;
+    END IF;
+    DELETE FROM archive_receipt AS x WHERE x.category = kind AND x.until <= now() AND x.record IS NULL;
+END
+$$;
+-- +goose StatementEnd
+
 -- purge as before; but under a rule of action Archive only what every archive has shown goes, and no appointment goes
 -- while something that hangs on it waits for its hand-over. Where the rule is gone, what it kept is deleted in time.
 -- +goose StatementBegin
@@ -280,9 +300,12 @@ BEGIN
     END IF;
     IF wanted = 'Archive' THEN
         waits := ' AND ' || archive_held(kind);
-        DELETE FROM archive_receipt AS x WHERE x.category = kind AND x.until <= now() AND x.record IS NULL;
     ELSIF kind = 'Appointment' THEN
         waits := archive_keeps();
+    END IF;
+    IF behind IS NULL THEN
+        -- Once a run, since it may have to look at every record.
+        PERFORM archive_forget(kind, k.relation);
     END IF;
     -- Locked first and acted upon second, each under its own snapshot: a record that was changed in between is seen as
     -- it is now. Oldest first, so that a purge cut short has done the most urgent.
