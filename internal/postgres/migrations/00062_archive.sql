@@ -126,7 +126,7 @@ BEGIN
         CONTINUE WHEN begun IS NULL;
         document := archive_document(kind, place);
         CONTINUE WHEN document IS NULL;
-        content := archive_digest(kind, place);
+        content := sha256(convert_to(document, 'UTF8')); -- as archive_digest
         object := md5(concat_ws('/', current_schema(), kind, wanted, extract(epoch FROM stored)))::uuid;
         SELECT x.size, x.sha256, x.until INTO size, sha256, until FROM archive_receipt AS x
             WHERE x.category = kind AND x.record = wanted::text AND x.content = archive_take.content AND x.until > now() + interval '1 day';
