@@ -3,11 +3,9 @@
 package resources
 
 import (
-	batchv1 "k8s.io/api/batch/v1"
-	corev1 "k8s.io/api/core/v1"
 	batchac "k8s.io/client-go/applyconfigurations/batch/v1"
-	coreac "k8s.io/client-go/applyconfigurations/core/v1"
 
+	"github.com/termintreu/termintreu/api/v1alpha1"
 	"github.com/termintreu/termintreu/internal/objectstore"
 	"github.com/termintreu/termintreu/internal/plan"
 	"github.com/termintreu/termintreu/internal/settings"
@@ -42,48 +40,20 @@ func ImportLimit(in ImportInput) int64 { return keyLimit(in.Identity) }
 // ImportObjects are Secret, ConfigMap and Job of an import, in the order of applying. They are removed with it: no key
 // outlives what it was for.
 func ImportObjects(p *plan.Plan, in ImportInput) []Object {
-	namespace, name := p.Region.PlatformNamespace, ImportName(p)
-	return []Object{
-		object(gvkSecret, namespace, name, ImportSecret(p, in)),
-		object(gvkConfigMap, namespace, name, ImportConfigMap(p, in)),
-		object(batchv1.SchemeGroupVersion.WithKind("Job"), namespace, name, ImportJob(p, in)),
-	}
-}
-
-// ImportSecret holds the login, the identity at the store, and the age identity where one was given.
-func ImportSecret(p *plan.Plan, in ImportInput) *coreac.SecretApplyConfiguration {
-	data := login(in.Credentials)
-	addKeys(data, in.Import.Store.Name, in.Keys)
-	if len(in.Identity) > 0 {
-		data[settings.IdentityKey] = in.Identity
-	}
-	return coreac.Secret(ImportName(p), p.Region.PlatformNamespace).
-		WithLabels(Labels(p, ComponentImport)).WithAnnotations(backlink(p)).
-		WithType(corev1.SecretTypeOpaque).WithData(data)
-}
-
-// ImportConfigMap holds the settings document.
-func ImportConfigMap(p *plan.Plan, in ImportInput) *coreac.ConfigMapApplyConfiguration {
-	made := in.Import.Settings
-	made.Offline = len(in.Identity) == 0
-	return coreac.ConfigMap(ImportName(p), p.Region.PlatformNamespace).
-		WithLabels(Labels(p, ComponentImport)).WithAnnotations(backlink(p)).
-		WithData(document(made))
+	keys := map[string][]byte{}
+	addKeys(keys, in.Import.Store.Name, in.Keys)
+	document := in.Import.Settings
+	document.Offline = len(in.Identity) == 0
+	return importOf(p, in).objects(p, keys, document, ImportJob(p, in))
 }
 
 // ImportJob imports into quarantine, in one transaction. Killed and begun again, it begins with an empty one.
 func ImportJob(p *plan.Plan, in ImportInput) *batchac.JobApplyConfiguration {
-	id, key := settings.StoreKeys(in.Import.Store.Name)
-	c := container(p, "import", "import").WithVolumeMounts(mount(volumeStores, settings.StoresDir))
-	extra := []*coreac.VolumeApplyConfiguration{secretVolume(volumeStores, ImportName(p), id, key)}
-	if len(in.Identity) > 0 {
-		c.WithVolumeMounts(mount(volumeIdentity, settings.IdentityDir))
-		extra = append(extra, secretVolume(volumeIdentity, ImportName(p), settings.IdentityKey))
-	}
-	pod := jobPod(p, ImportName(p), requirements("20m", "64Mi", "384Mi"), c).WithVolumes(extra...)
+	return importOf(p, in).job(p, keysVolume([]v1alpha1.BackupStore{in.Import.Store}, ImportName(p)), "384Mi")
+}
+
+func importOf(p *plan.Plan, in ImportInput) quarantine {
 	annotations := backlink(p)
 	annotations[AnnotationImport] = in.Made
-	return batchac.Job(ImportName(p), p.Region.PlatformNamespace).
-		WithLabels(Labels(p, ComponentImport)).WithAnnotations(annotations).
-		WithSpec(jobSpec(p, ComponentImport, limits{activeDeadline: ImportLimit(in), backoff: 1}, pod))
+	return quarantine{name: ImportName(p), component: ComponentImport, annotations: annotations, login: in.Credentials, identity: in.Identity}
 }

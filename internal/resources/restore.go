@@ -3,13 +3,12 @@
 package resources
 
 import (
-	"encoding/json"
+	"maps"
 
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	batchac "k8s.io/client-go/applyconfigurations/batch/v1"
 	coreac "k8s.io/client-go/applyconfigurations/core/v1"
-
-	batchv1 "k8s.io/api/batch/v1"
 
 	"github.com/termintreu/termintreu/api/v1alpha1"
 	"github.com/termintreu/termintreu/internal/objectstore"
@@ -57,30 +56,10 @@ func keyLimit(identity []byte) int64 {
 
 // RestoreObjects are Secret, ConfigMap and Job of a restore, in the order of applying. They are removed with it.
 func RestoreObjects(p *plan.Plan, in RestoreInput) []Object {
-	namespace, name := p.Region.PlatformNamespace, RestoreName(p)
-	return []Object{
-		object(gvkSecret, namespace, name, RestoreSecret(p, in)),
-		object(gvkConfigMap, namespace, name, RestoreConfigMap(p, in)),
-		object(batchv1.SchemeGroupVersion.WithKind("Job"), namespace, name, RestoreJob(p, in)),
-	}
-}
-
-// RestoreSecret holds the login, the identities at the stores, and the age identity where one was given.
-func RestoreSecret(p *plan.Plan, in RestoreInput) *coreac.SecretApplyConfiguration {
-	data := login(in.Credentials)
+	keys := map[string][]byte{}
 	for _, store := range p.Backup.Stores {
-		addKeys(data, store.Name, in.Stores[store.Name].Keeper)
+		addKeys(keys, store.Name, in.Stores[store.Name].Keeper)
 	}
-	if len(in.Identity) > 0 {
-		data[settings.IdentityKey] = in.Identity
-	}
-	return coreac.Secret(RestoreName(p), p.Region.PlatformNamespace).
-		WithLabels(Labels(p, ComponentRestore)).WithAnnotations(restoreBacklink(p, in)).
-		WithType(corev1.SecretTypeOpaque).WithData(data)
-}
-
-// RestoreConfigMap holds the settings document.
-func RestoreConfigMap(p *plan.Plan, in RestoreInput) *coreac.ConfigMapApplyConfiguration {
 	document := settings.Restore{
 		DataID: p.DataID, Source: p.DataID, Database: p.Backup.Settings.Database, Stores: p.Backup.Settings.Stores,
 		Store: in.Restore.Spec.Store, WithoutJournalOf: in.Restore.Spec.WithoutJournalOf, Offline: len(in.Identity) == 0,
@@ -88,31 +67,57 @@ func RestoreConfigMap(p *plan.Plan, in RestoreInput) *coreac.ConfigMapApplyConfi
 	if in.Restore.Spec.At != nil {
 		document.At = &in.Restore.Spec.At.Time
 	}
-	raw, err := json.Marshal(document)
-	if err != nil {
-		panic("settings are plain data: " + err.Error())
-	}
-	return coreac.ConfigMap(RestoreName(p), p.Region.PlatformNamespace).
-		WithLabels(Labels(p, ComponentRestore)).WithAnnotations(restoreBacklink(p, in)).
-		WithData(map[string]string{settings.FileKey: string(raw)})
+	return restoreOf(p, in).objects(p, keys, document, RestoreJob(p, in))
 }
 
 // RestoreJob restores into quarantine. Killed and begun again, it begins with an empty one.
 func RestoreJob(p *plan.Plan, in RestoreInput) *batchac.JobApplyConfiguration {
-	c := container(p, "restore", "restore").WithVolumeMounts(mount(volumeStores, settings.StoresDir))
-	extra := []*coreac.VolumeApplyConfiguration{storesVolume(p, RestoreName(p))}
-	if len(in.Identity) > 0 {
-		c.WithVolumeMounts(mount(volumeIdentity, settings.IdentityDir))
-		extra = append(extra, secretVolume(volumeIdentity, RestoreName(p), settings.IdentityKey))
-	}
-	pod := jobPod(p, RestoreName(p), requirements("20m", "64Mi", "256Mi"), c).WithVolumes(extra...)
-	return batchac.Job(RestoreName(p), p.Region.PlatformNamespace).
-		WithLabels(Labels(p, ComponentRestore)).WithAnnotations(restoreBacklink(p, in)).
-		WithSpec(jobSpec(p, ComponentRestore, limits{activeDeadline: RestoreLimit(in), backoff: 1}, pod))
+	return restoreOf(p, in).job(p, storesVolume(p, RestoreName(p)), "256Mi")
 }
 
-func restoreBacklink(p *plan.Plan, in RestoreInput) map[string]string {
+func restoreOf(p *plan.Plan, in RestoreInput) quarantine {
 	annotations := backlink(p)
 	annotations[AnnotationRestore], annotations[AnnotationRestoreName] = string(in.Restore.UID), in.Restore.Name
-	return annotations
+	return quarantine{name: RestoreName(p), component: ComponentRestore, annotations: annotations, login: in.Credentials, identity: in.Identity}
+}
+
+// quarantine is what a restore and an import have in common: all objects of one name, in the platform namespace.
+type quarantine struct {
+	name        string
+	component   Component
+	annotations map[string]string
+	login       settings.Credentials
+	identity    []byte
+}
+
+// objects hold the login, the keys of the stores, the age identity where one was given, and the settings document.
+func (q quarantine) objects(p *plan.Plan, keys map[string][]byte, settled any, job *batchac.JobApplyConfiguration) []Object {
+	namespace := p.Region.PlatformNamespace
+	data := login(q.login)
+	maps.Copy(data, keys)
+	if len(q.identity) > 0 {
+		data[settings.IdentityKey] = q.identity
+	}
+	return []Object{
+		object(gvkSecret, namespace, q.name, coreac.Secret(q.name, namespace).
+			WithLabels(Labels(p, q.component)).WithAnnotations(q.annotations).
+			WithType(corev1.SecretTypeOpaque).WithData(data)),
+		object(gvkConfigMap, namespace, q.name, coreac.ConfigMap(q.name, namespace).
+			WithLabels(Labels(p, q.component)).WithAnnotations(q.annotations).
+			WithData(document(settled))),
+		object(batchv1.SchemeGroupVersion.WithKind("Job"), namespace, q.name, job),
+	}
+}
+
+func (q quarantine) job(p *plan.Plan, stores *coreac.VolumeApplyConfiguration, memory string) *batchac.JobApplyConfiguration {
+	c := container(p, string(q.component), string(q.component)).WithVolumeMounts(mount(volumeStores, settings.StoresDir))
+	extra := []*coreac.VolumeApplyConfiguration{stores}
+	if len(q.identity) > 0 {
+		c.WithVolumeMounts(mount(volumeIdentity, settings.IdentityDir))
+		extra = append(extra, secretVolume(volumeIdentity, q.name, settings.IdentityKey))
+	}
+	pod := jobPod(p, q.name, requirements("20m", "64Mi", memory), c).WithVolumes(extra...)
+	return batchac.Job(q.name, p.Region.PlatformNamespace).
+		WithLabels(Labels(p, q.component)).WithAnnotations(q.annotations).
+		WithSpec(jobSpec(p, q.component, limits{activeDeadline: keyLimit(q.identity), backoff: 1}, pod))
 }
