@@ -186,7 +186,7 @@ func (s *Store) Find(ctx context.Context, token string, expiry booking.Expiry) (
 	}
 	if given != nil {
 		found.Contact = &booking.Contact{GivenName: *given, FamilyName: value(family), Email: value(email), Phone: value(phone),
-			Street: value(street), PostalCode: value(postalCode), City: value(city)}
+			Street: value(street), PostalCode: value(postalCode), City: value(city), Reminder: found.Reminder}
 	}
 	return &found, nil
 }

@@ -112,7 +112,6 @@ func (s *Site) appointment(w http.ResponseWriter, r *request) error {
 			contact := booking.Contact{}
 			if found.Contact != nil {
 				contact = *found.Contact
-				contact.Reminder = found.Reminder
 			}
 			return s.contactForm(w, r, found, contact, nil)
 		case found.State == booking.StatePending:
@@ -157,7 +156,6 @@ func (s *Site) body(r *request, found *booking.Appointment) appointmentBody {
 	}
 	if found.Contact != nil {
 		body.Contact = *found.Contact
-		body.Contact.Reminder = found.Reminder
 		body.Mailed = found.Contact.Email != "" && r.snapshot.Mail != nil
 	}
 	if body.Asked.Reminder > 0 && !body.Past && found.State != booking.StateCancelled {

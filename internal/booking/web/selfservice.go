@@ -132,9 +132,7 @@ func (s *Site) askCorrect(w http.ResponseWriter, r *request) error {
 		if !correctable(found) {
 			return s.back(w, r)
 		}
-		contact := *found.Contact
-		contact.Reminder = found.Reminder
-		return s.correctForm(w, r, found, contact, nil)
+		return s.correctForm(w, r, found, *found.Contact, nil)
 	})
 }
 
