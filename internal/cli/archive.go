@@ -19,9 +19,8 @@ import (
 // (invariant 4).
 func newArchive() *cobra.Command {
 	var (
-		flags       backupFlags
-		credentials string
-		budget      time.Duration
+		flags  backupFlags
+		budget time.Duration
 	)
 	command := &cobra.Command{
 		Use:   "archive",
@@ -32,7 +31,7 @@ the receipt that lets the purge delete the record. Prints the result as JSON. Fa
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
 			backup.LimitMemory()
-			options, err := archiveOptions(flags, credentials)
+			options, err := archiveOptions(flags)
 			if err != nil {
 				return err
 			}
@@ -42,17 +41,17 @@ the receipt that lets the purge delete the record. Prints the result as JSON. Fa
 		},
 	}
 	flags.add(command)
-	command.Flags().StringVar(&credentials, "credentials", settings.DatabaseDir, "directory with the files username and password of the archive role")
+	command.Flags().StringVar(&flags.credentials, "credentials", settings.DatabaseDir, "directory with the files username and password of the archive role")
 	command.Flags().DurationVar(&budget, "time-budget", 10*time.Minute, "begin no further record after this time; 0 means no limit")
 	return command
 }
 
-func archiveOptions(flags backupFlags, credentials string) (archive.Options, error) {
+func archiveOptions(flags backupFlags) (archive.Options, error) {
 	document, err := settings.Read[settings.Archive](flags.settings)
 	if err != nil {
 		return archive.Options{}, err
 	}
-	login, err := settings.ReadCredentials(credentials)
+	login, err := settings.ReadCredentials(flags.credentials)
 	if err != nil {
 		return archive.Options{}, err
 	}

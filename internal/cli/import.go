@@ -49,22 +49,12 @@ Nothing outside the quarantine is touched: the operator swaps it in when the pro
 	return command
 }
 
-func (f *restoreFlags) importOptions() (restore.ImportOptions, error) {
+func (f *restoreFlags) importOptions() (options restore.ImportOptions, err error) {
 	document, err := settings.Read[settings.Import](f.settings)
 	if err != nil {
 		return restore.ImportOptions{}, err
 	}
-	options := restore.ImportOptions{
-		Settings: *document,
-		Stores:   func(store string) (string, string, error) { return settings.ReadStoreKeys(f.stores, store) },
-	}
-	if options.Credentials, err = settings.ReadCredentials(f.credentials); err != nil {
-		return restore.ImportOptions{}, err
-	}
-	if document.Offline {
-		options.Keys = restore.Challenge{}
-		return options, nil
-	}
-	options.Keys, err = readIdentity(f.identity)
+	options = restore.ImportOptions{Settings: *document, Stores: f.keysOf}
+	options.Credentials, options.Keys, err = f.secrets(document.Offline)
 	return options, err
 }

@@ -99,22 +99,28 @@ func readIdentity(path string) (restore.Identity, error) {
 	return restore.ReadIdentity(file)
 }
 
-func (f *restoreFlags) options() (restore.Options, error) {
+func (f *restoreFlags) options() (options restore.Options, err error) {
 	document, err := settings.Read[settings.Restore](f.settings)
 	if err != nil {
 		return restore.Options{}, err
 	}
-	options := restore.Options{
-		Settings: *document,
-		Stores:   func(store string) (string, string, error) { return settings.ReadStoreKeys(f.stores, store) },
-	}
-	if options.Credentials, err = settings.ReadCredentials(f.credentials); err != nil {
-		return restore.Options{}, err
-	}
-	if document.Offline {
-		options.Keys = restore.Challenge{}
-		return options, nil
-	}
-	options.Keys, err = readIdentity(f.identity)
+	options = restore.Options{Settings: *document, Stores: f.keysOf}
+	options.Credentials, options.Keys, err = f.secrets(document.Offline)
 	return options, err
+}
+
+func (f *restoreFlags) keysOf(store string) (accessKeyID, secretAccessKey string, err error) {
+	return settings.ReadStoreKeys(f.stores, store)
+}
+
+// secrets are the login, and what opens the file: an identity that was given, or whoever holds it offline.
+func (f *restoreFlags) secrets(offline bool) (login settings.Credentials, keys restore.Keys, err error) {
+	if login, err = settings.ReadCredentials(f.credentials); err != nil {
+		return settings.Credentials{}, nil, err
+	}
+	if offline {
+		return login, restore.Challenge{}, nil
+	}
+	keys, err = readIdentity(f.identity)
+	return login, keys, err
 }
