@@ -44,12 +44,11 @@ func (r *run) handOver(ctx context.Context, category v1alpha1.Category, at place
 	if err != nil {
 		return false, err
 	}
-	sealed, err := r.found(ctx, &t)
-	if err == nil && sealed == nil {
-		sealed, err = r.begin(ctx, category, at, &t)
-	}
-	if err != nil || sealed == nil {
-		return false, err
+	sealed := r.found(ctx, &t)
+	if sealed == nil {
+		if sealed, err = r.begin(ctx, category, at, &t); err != nil || sealed == nil {
+			return false, err
+		}
 	}
 	versions, err := r.deliver(ctx, sealed)
 	if err != nil {
@@ -70,25 +69,33 @@ type sealed struct {
 	content []byte
 	sum     []byte
 	until   time.Time
+	// again tells that an archive has it already, so that each is asked before it is written there.
+	again bool
 }
 
-// found gives what an attempt before has brought to any of the archives; nil when none shows it.
-func (r *run) found(ctx context.Context, t *taken) (*sealed, error) {
+func (r *run) object(t *taken, content, sum []byte) *sealed {
+	return &sealed{key: objectstore.ArchiveKey(r.Settings.DataID+"/", t.Until, t.Object), content: content, sum: sum, until: t.Until}
+}
+
+// found gives what an attempt before has brought to any of the archives; nil when none shows it, so that it is written
+// anew.
+func (r *run) found(ctx context.Context, t *taken) *sealed {
 	if t.Size == nil {
-		return nil, nil //nolint:nilnil // there was no attempt before, and that is no error
+		return nil
 	}
+	s := r.object(t, nil, t.SHA256)
+	s.again = true
 	for i := range r.archives {
 		a := &r.archives[i]
 		if a.client == nil {
 			continue
 		}
-		s := &sealed{key: objectstore.ArchiveKey(a.Prefix, t.Until, t.Object), sum: t.SHA256, until: t.Until}
 		if content, _, err := a.read(ctx, s.key, "", *t.Size); err == nil && s.is(content) {
 			s.content = content
-			return s, nil
+			return s
 		}
 	}
-	return nil, nil //nolint:nilnil // nothing is there: it is written anew
+	return nil
 }
 
 // begin encrypts the record and writes down what is about to be written; nil when the record is not what it was.
@@ -105,9 +112,7 @@ func (r *run) begin(ctx context.Context, category v1alpha1.Category, at place, t
 		return nil, fmt.Errorf("encrypting: %w", err)
 	}
 	sum := sha256.Sum256(content.Bytes())
-	s := &sealed{
-		key: objectstore.ArchiveKey(r.Settings.DataID+"/", t.Until, t.Object), content: content.Bytes(), sum: sum[:], until: t.Until,
-	}
+	s := r.object(t, content.Bytes(), sum[:])
 	var begun bool
 	err = r.conn.QueryRow(ctx, "SELECT archive_begin($1, $2, $3::text::tid, $4, $5, $6)", category, at.Number, at.Place, t.Content, len(s.content), s.sum).Scan(&begun)
 	if err != nil || !begun {
@@ -137,8 +142,10 @@ func (a *archive) deliver(ctx context.Context, s *sealed) (version string, err e
 	if a.client == nil {
 		return "", a.err
 	}
-	if version, err := a.shows(ctx, s, ""); err == nil {
-		return version, nil
+	if s.again {
+		if version, err := a.shows(ctx, s, ""); err == nil {
+			return version, nil
+		}
 	}
 	if version, err = a.client.PutLocked(ctx, s.key, s.content, objectstore.Lock{Until: s.until}); err != nil {
 		return "", err
