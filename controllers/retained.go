@@ -155,16 +155,15 @@ func (r *TenantReconciler) alive(ctx context.Context, p *plan.Plan) (bool, error
 }
 
 // purges tells whether there is a schema to purge: until the end of the period of TenantData, from when on it is
-// dropped. Without a fresh audit nobody knows.
+// dropped. Without a fresh audit nobody knows, nor from one that saw the schema before it was retained.
 func (r *TenantReconciler) purges(s *scope) (purge, sure bool) {
 	p := s.plan
-	key := plan.DatabaseKey{Region: p.Region.Name, Server: p.Database.Server.Name, Database: p.Database.Name}
-	record, at, found, _ := r.Book.Record(key, p.DataID)
-	audit := r.Book.Audit(key)
-	if audit.Err != nil || at.IsZero() {
+	audit := r.Book.Audit(plan.DatabaseKey{Region: p.Region.Name, Server: p.Database.Server.Name, Database: p.Database.Name})
+	record, found := audit.Records[p.DataID]
+	if audit.Err != nil || audit.At.IsZero() || found && record.RetainedUntil == nil {
 		return false, false
 	}
-	return found && record.RetainedUntil != nil && s.now.Before(*record.RetainedUntil), true
+	return found && s.now.Before(*record.RetainedUntil), true
 }
 
 // keptJobs are the CronJobs that must be there, as they are found.
@@ -207,15 +206,14 @@ func (r *TenantReconciler) keptCredentials(ctx context.Context, s *scope, purge 
 	if err != nil {
 		return nil, err
 	}
-	if purge {
-		// What the hand-over has stays as it is, and none of it is made anew: without it the documents wait, and say so.
-		if archive, err := r.secret(ctx, p.Region.PlatformNamespace, resources.ArchiveName(p)); err != nil {
-			return nil, err
-		} else if len(archive[settings.PasswordKey]) > 0 {
-			if err := r.archiveCredentials(ctx, p, creds, expiry); err != nil {
-				return nil, err
-			}
-		}
+	// What the hand-over has stays as it is, and none of it is made anew: without it the documents wait, and say so.
+	archive, err := r.secret(ctx, p.Region.PlatformNamespace, resources.ArchiveName(p))
+	if err != nil {
+		return nil, err
+	}
+	keepKeys(p, creds, archive, expiry)
+	if purge && p.Archive != nil && len(archive[settings.PasswordKey]) > 0 {
+		creds.Archive = settings.Credentials{Username: postgres.RolesOf(p.DataID).Archive, Password: passwordOf(archive)}
 	}
 	for i := range p.Backup.Stores {
 		if err := r.keepKeeper(ctx, s, &p.Backup.Stores[i], expiry, creds); err != nil {
@@ -223,6 +221,14 @@ func (r *TenantReconciler) keptCredentials(ctx context.Context, s *scope, purge 
 		}
 	}
 	return creds, nil
+}
+
+// keepKeys takes over what a removed tenant's jobs hold at each archive as it stands, be it nothing: the end of a tenant
+// makes nothing anew there, and what is applied takes nothing away either.
+func keepKeys(p *plan.Plan, creds *resources.Credentials, archive, expiry map[string][]byte) {
+	for _, store := range p.Archives() {
+		creds.Archives[store.Name] = objectstore.Pair{Writer: keysIn(archive, store.Name), Keeper: keysIn(expiry, store.Name)}
+	}
 }
 
 // keepKeeper gives the keys of the identity that expires backups at a store.

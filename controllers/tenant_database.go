@@ -162,6 +162,12 @@ func keysOf(data map[string][]byte, store string, identity objectstore.Keys) boo
 	return string(data[idKey]) == identity.AccessKeyID && len(data[secretKey]) > 0
 }
 
+// keysIn gives what a Secret holds for a store as it stands, which may be nothing.
+func keysIn(data map[string][]byte, store string) objectstore.Keys {
+	idKey, secretKey := settings.StoreKeys(store)
+	return objectstore.Keys{AccessKeyID: string(data[idKey]), SecretAccessKey: string(data[secretKey])}
+}
+
 // servingPair is the certificate the instance presents: the one it has while that is good, else a new one.
 func (r *TenantReconciler) servingPair(ctx context.Context, p *plan.Plan, secret map[string][]byte) (serving.Pair, error) {
 	now := r.Now()

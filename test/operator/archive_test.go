@@ -159,6 +159,41 @@ var _ = Describe("The archive", func() {
 		Expect(listed.Contents).To(HaveLen(1))
 	})
 
+	It("goes on getting what a removed tenant keeps, even when somebody deletes expiry's Secret", func(ctx SpecContext) {
+		w := newWorld(ctx, archiving(ctx))
+		startOperator()
+		tenant := w.create(ctx, "site")
+		w.settle(ctx, tenant)
+		w.attach(ctx, dataIDOf(tenant))
+		writer := w.secretOf(ctx, tenant, "archive").Data
+		keeper := w.secretOf(ctx, tenant, "expiry").Data
+		Expect(writer["statutory.secretAccessKey"]).NotTo(BeEmpty())
+		Expect(keeper["statutory.secretAccessKey"]).NotTo(BeEmpty())
+
+		By("the tenant being removed")
+		Expect(admin.Delete(ctx, tenant)).To(Succeed())
+		expectReleased(ctx, tenant)
+		w.retained(ctx, ContainElement(HaveField("Jobs", metav1.ConditionTrue)))
+		Expect(w.secretOf(ctx, tenant, "expiry").Data).To(HaveKeyWithValue("statutory.secretAccessKey", keeper["statutory.secretAccessKey"]))
+		Expect(w.secretOf(ctx, tenant, "archive").Data).To(Equal(writer))
+
+		By("the hand-over being deleted, which is made again")
+		gone := w.cronOf(ctx, tenant, "archive")
+		Expect(admin.Delete(ctx, gone)).To(Succeed())
+		w.expectKeptIncident(ctx, v1alpha1.ReasonJobMissing, true)
+		Expect(w.cronOf(ctx, tenant, "archive").UID).NotTo(Equal(gone.UID))
+
+		By("the Secret of expiry being deleted, which takes nothing from the hand-over")
+		Expect(admin.Delete(ctx, w.secretOf(ctx, tenant, "expiry"))).To(Succeed())
+		Eventually(func(g Gomega) { w.keeperLists(ctx, g, tenant) }).Should(Succeed())
+		// A round tells what it did once it has applied everything.
+		Eventually(func() string { return w.regionEvents(ctx) }).Should(ContainSubstring("made the keeper at store " + stores[0].Name + " anew"))
+		Expect(w.secretOf(ctx, tenant, "archive").Data).To(Equal(writer))
+		report, err := w.handOver(ctx, tenant)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(report.Categories).To(ConsistOf(archive.Category{Name: v1alpha1.CategoryAttachment, HandedOver: 1, Removed: 1}))
+	})
+
 	It("is asked for by a policy and missing in the region, so that the tenant is refused with the mend", func(ctx SpecContext) {
 		w := newWorld(ctx, archiving(ctx), func(region *v1alpha1.DataRegion, _ *v1alpha1.RetentionPolicy) { region.Spec.Archives = nil })
 		startOperator()

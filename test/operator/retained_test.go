@@ -103,6 +103,16 @@ func (w *world) cronOf(ctx context.Context, tenant *v1alpha1.BookingTenant, job 
 	return cron
 }
 
+// secretOf one of the tenant's jobs, once it is there.
+func (w *world) secretOf(ctx context.Context, tenant *v1alpha1.BookingTenant, job string) *corev1.Secret {
+	GinkgoHelper()
+	secret := &corev1.Secret{}
+	Eventually(func() error {
+		return admin.Get(ctx, client.ObjectKey{Namespace: w.region.Spec.PlatformNamespace, Name: dataIDOf(tenant) + "-" + job}, secret)
+	}).Should(Succeed())
+	return secret
+}
+
 // expectKeptIncident waits until the region's status tells an incident of the only removed tenant.
 func (w *world) expectKeptIncident(ctx context.Context, reason string, healed bool) {
 	GinkgoHelper()
