@@ -258,29 +258,35 @@ func (s *Store) Cancel(ctx context.Context, token string, mail bool) (changed bo
 			changed = err == nil
 			return err
 		}
-		var (
-			id   string
-			left seat
-		)
-		err = tx.QueryRow(ctx, `UPDATE appointment SET state = 'cancelled', cancelled_at = now(), sequence = sequence + 1
-			WHERE token_hash = $1 AND state = 'confirmed' AND starts_at > now() AND completed_at IS NULL AND missed_at IS NULL
-			RETURNING id::text, `+seatColumns, booking.TokenHash(token)).Scan(left.into(&id)...)
-		if errors.Is(err, pgx.ErrNoRows) {
-			return s.unchanged(ctx, tx, token)
-		}
+		id, err := s.cancelAhead(ctx, tx, token)
 		if err != nil {
 			return err
 		}
-		changed = true
-		if err := s.release(ctx, tx, left); err != nil {
-			return err
+		if id == "" {
+			return s.unchanged(ctx, tx, token)
 		}
+		changed = true
 		if err := s.note(ctx, tx, "cancelled", id); err != nil || !mail {
 			return err
 		}
 		return enqueue(ctx, tx, id, MailCancelled, nil)
 	})
 	return changed && err == nil, err
+}
+
+// cancelAhead cancels a confirmed appointment that has not begun and gives its seat up; no id where there is none.
+func (s *Store) cancelAhead(ctx context.Context, tx pgx.Tx, token string) (id string, err error) {
+	var left seat
+	err = tx.QueryRow(ctx, `UPDATE appointment SET state = 'cancelled', cancelled_at = now(), sequence = sequence + 1
+		WHERE token_hash = $1 AND state = 'confirmed' AND starts_at > now() AND completed_at IS NULL AND missed_at IS NULL
+		RETURNING id::text, `+seatColumns, booking.TokenHash(token)).Scan(left.into(&id)...)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	return id, s.release(ctx, tx, left)
 }
 
 // unchanged tells a repeated request, which is harmless, from one for an appointment that is not there.

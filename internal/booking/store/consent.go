@@ -85,25 +85,11 @@ func (s *Store) endWhatRested(ctx context.Context, tx pgx.Tx, scope v1alpha1.Con
 	case scope == v1alpha1.ConsentService && !kept:
 		_, err = s.takeAway(ctx, tx, token)
 	case scope == v1alpha1.ConsentService:
-		if err = s.cancelHeld(ctx, tx, id); err != nil {
+		// The record stays, since a hold keeps it.
+		if _, err = s.cancelAhead(ctx, tx, token); err != nil {
 			return err
 		}
 		_, err = tx.Exec(ctx, `DELETE FROM mail_outbox WHERE appointment_id = $1::text::uuid`, id)
 	}
 	return err
-}
-
-// cancelHeld cancels what is still to come and keeps the record, since a hold does.
-func (s *Store) cancelHeld(ctx context.Context, tx pgx.Tx, id string) error {
-	var left seat
-	err := tx.QueryRow(ctx, `UPDATE appointment SET state = 'cancelled', cancelled_at = now(), sequence = sequence + 1
-		WHERE id = $1::text::uuid AND state = 'confirmed' AND starts_at > now() AND completed_at IS NULL AND missed_at IS NULL
-		RETURNING id::text, `+seatColumns, id).Scan(left.into(new(string))...)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	return s.release(ctx, tx, left)
 }

@@ -24,16 +24,21 @@ const seatColumns = `office, counter, starts_at, ends_at`
 
 func (s *seat) into(id *string) []any { return []any{id, &s.office, &s.counter, &s.start, &s.end} }
 
-// withheld tells that a counter c of office $2 was given up within $3 and $4, and is not offered to citizens yet.
-const withheld = `EXISTS (SELECT FROM slot_release AS w WHERE w.office = $2 AND w.counter = c AND w.free_at > now()
-	AND tstzrange(w.starts_at, w.ends_at) && tstzrange($3, $4))`
+// withheldAt tells that a counter was given up within a time, and is not offered to citizens yet.
+func withheldAt(office, counter, from, until string) string {
+	return `EXISTS (SELECT FROM slot_release AS w WHERE w.office = ` + office + ` AND w.counter = ` + counter + ` AND w.free_at > now()
+		AND tstzrange(w.starts_at, w.ends_at) && tstzrange(` + from + `, ` + until + `))`
+}
+
+var (
+	// withheld tells it of a counter c of office $2, within $3 and $4.
+	withheld = withheldAt("$2", "c", "$3", "$4")
+	// withheldNow tells it of an appointment's own counter.
+	withheldNow = withheldAt("a.office", "a.counter", "a.starts_at", "a.ends_at")
+)
 
 // errWithheld means that a counter was taken, confirmed and given up again since it looked free.
 var errWithheld = errors.New("the counter has just been given up")
-
-// withheldNow tells it of an appointment's own counter.
-const withheldNow = `EXISTS (SELECT FROM slot_release AS w WHERE w.office = a.office AND w.counter = a.counter AND w.free_at > now()
-	AND tstzrange(w.starts_at, w.ends_at) && tstzrange(a.starts_at, a.ends_at))`
 
 // unlessWithheld looks once more, after the counter is ours: between the look and the taking it may have been somebody's
 // who gave it up. What was taken so is given back, and the caller looks again.
