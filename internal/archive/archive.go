@@ -16,7 +16,6 @@ import (
 
 	"filippo.io/age"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/termintreu/termintreu/api/v1alpha1"
 	"github.com/termintreu/termintreu/internal/backup"
@@ -30,7 +29,6 @@ const (
 	page = 200
 	// purgeBatch is small, since a purge looks at each record once more, and a document can be large.
 	purgeBatch = 100
-	closing    = 5 * time.Second
 )
 
 // ErrUnfinished tells that something due was not handed over, or not deleted.
@@ -83,10 +81,10 @@ func Run(ctx context.Context, options Options) (Report, error) {
 		return Report{}, errors.New("there is no archive to hand over to: the region must declare one in spec.archives")
 	}
 	r.open(ctx)
-	if r.conn, err = pgx.ConnectConfig(ctx, options.Config); err != nil {
-		return Report{}, fmt.Errorf("connecting to database %s as %s: %w", options.Config.Database, options.Config.User, scrub(err))
+	if r.conn, err = retention.Connect(ctx, options.Config); err != nil {
+		return Report{}, err
 	}
-	defer r.close(ctx)
+	defer retention.Disconnect(ctx, r.conn)
 	categories, err := r.categories(ctx)
 	if err != nil {
 		return Report{}, err
@@ -142,21 +140,15 @@ func (r *run) open(ctx context.Context) {
 // fail keeps the rest of the run from waiting for an archive once more.
 func (a *archive) fail(err error) { a.client, a.err = nil, err }
 
-func (r *run) close(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closing)
-	defer cancel()
-	_ = r.conn.Close(ctx)
-}
-
 // categories asks the schema which rules hand over now.
 func (r *run) categories(ctx context.Context) ([]v1alpha1.Category, error) {
 	rows, err := r.conn.Query(ctx, "SELECT category FROM retention_audit() WHERE action = $1 AND (suspended_until IS NULL OR suspended_until <= now()) ORDER BY category", v1alpha1.ActionArchive)
 	if err != nil {
-		return nil, fmt.Errorf("reading what is to be handed over: %w", scrub(err))
+		return nil, fmt.Errorf("reading what is to be handed over: %w", retention.Scrub(err))
 	}
 	names, err := pgx.CollectRows(rows, pgx.RowTo[v1alpha1.Category])
 	if err != nil {
-		return nil, fmt.Errorf("reading what is to be handed over: %w", scrub(err))
+		return nil, fmt.Errorf("reading what is to be handed over: %w", retention.Scrub(err))
 	}
 	return names, nil
 }
@@ -175,11 +167,11 @@ func (r *run) category(ctx context.Context, name v1alpha1.Category) (Category, e
 	for {
 		rows, err := r.conn.Query(ctx, "SELECT number, place::text, begun FROM archive_due($1, $2, $3, $4)", name, page, last.Begun, last.Number)
 		if err != nil {
-			return done, fmt.Errorf("reading what is due of %s: %w", name, scrub(err))
+			return done, fmt.Errorf("reading what is due of %s: %w", name, retention.Scrub(err))
 		}
 		due, err := pgx.CollectRows(rows, pgx.RowToStructByPos[place])
 		if err != nil {
-			return done, fmt.Errorf("reading what is due of %s: %w", name, scrub(err))
+			return done, fmt.Errorf("reading what is due of %s: %w", name, retention.Scrub(err))
 		}
 		for _, record := range due {
 			if !r.deadline.IsZero() && !time.Now().Before(r.deadline) {
@@ -230,7 +222,12 @@ func (r *run) purge(ctx context.Context, report *Report) error {
 	if len(only) == 1 {
 		return nil
 	}
-	purged, err := retention.Run(ctx, retention.Options{Config: r.Config, BatchSize: purgeBatch, Only: only, TimeBudget: r.TimeBudget, Log: r.Log})
+	left := r.TimeBudget
+	if left > 0 {
+		// A tenth at least, so that also a hand-over that never comes to its end in time has what it brought deleted.
+		left = max(time.Until(r.deadline), r.TimeBudget/10)
+	}
+	purged, err := retention.Sweep(ctx, r.conn, retention.Options{BatchSize: purgeBatch, Only: only, TimeBudget: left, Log: r.Log})
 	for _, p := range purged.Categories {
 		for i := range report.Categories {
 			if report.Categories[i].Name == p.Name {
@@ -245,16 +242,7 @@ func wrap(category v1alpha1.Category, err error) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("handing over %s: %w", category, scrub(err))
-}
-
-// scrub keeps the code of a server's error and drops its words, which may quote a row.
-func scrub(err error) error {
-	var failure *pgconn.PgError
-	if errors.As(err, &failure) {
-		return fmt.Errorf("the server refused with SQLSTATE %s", failure.Code)
-	}
-	return err
+	return fmt.Errorf("handing over %s: %w", category, retention.Scrub(err))
 }
 
 // archiveError is what an archive did with a record.

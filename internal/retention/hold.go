@@ -42,18 +42,18 @@ func EndHold(ctx context.Context, config *pgx.ConnConfig, kind, reference string
 }
 
 func ask(ctx context.Context, config *pgx.ConnConfig, what, sql string, arguments ...any) (n int64, err error) {
-	conn, err := connect(ctx, config)
+	conn, err := Connect(ctx, config)
 	if err != nil {
 		return 0, err
 	}
-	defer disconnect(ctx, conn)
+	defer Disconnect(ctx, conn)
 	err = conn.QueryRow(ctx, sql, arguments...).Scan(&n)
 	var failure *pgconn.PgError
 	if errors.As(err, &failure) && failure.Code == invalidParameter {
 		return 0, fmt.Errorf("%s: %s", what, failure.Message)
 	}
 	if err != nil {
-		return 0, fmt.Errorf("%s: %w", what, scrub(err))
+		return 0, fmt.Errorf("%s: %w", what, Scrub(err))
 	}
 	return n, nil
 }

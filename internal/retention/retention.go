@@ -81,11 +81,11 @@ type Category struct {
 // purged; the error names every one that failed, and the report tells what was removed all the same.
 func Run(ctx context.Context, options Options) (Report, error) {
 	began := time.Now()
-	conn, err := connect(ctx, options.Config)
+	conn, err := Connect(ctx, options.Config)
 	if err != nil {
 		return Report{}, err
 	}
-	defer disconnect(ctx, conn)
+	defer Disconnect(ctx, conn)
 	report, err := Sweep(ctx, conn, options)
 	if options.RewriteEvery > 0 && err == nil {
 		report.Rewritten, err = rewrite(ctx, conn, options.RewriteEvery)
@@ -170,7 +170,7 @@ func (p *purge) category(ctx context.Context, due Due) (Category, error) {
 		var removed *int64
 		began := time.Now()
 		if err := p.conn.QueryRow(ctx, "SELECT purge($1, $2, $3::text::uuid)", string(name), size, p.run).Scan(&removed); err != nil {
-			return done, scrub(err)
+			return done, Scrub(err)
 		}
 		took := time.Since(began)
 		if removed == nil {
@@ -219,11 +219,11 @@ type Due struct {
 
 // DryRun counts what a purge would remove now, and removes nothing.
 func DryRun(ctx context.Context, config *pgx.ConnConfig) ([]Due, error) {
-	conn, err := connect(ctx, config)
+	conn, err := Connect(ctx, config)
 	if err != nil {
 		return nil, err
 	}
-	defer disconnect(ctx, conn)
+	defer Disconnect(ctx, conn)
 	return measure(ctx, conn)
 }
 
@@ -234,11 +234,11 @@ func measure(ctx context.Context, conn *pgx.Conn) ([]Due, error) {
 			CASE WHEN suspended_until > now() THEN suspended_until END
 		FROM retention_audit() WHERE period IS NOT NULL OR stored > 0 ORDER BY category = 'Appointment', category`)
 	if err != nil {
-		return nil, fmt.Errorf("reading what is due: %w", scrub(err))
+		return nil, fmt.Errorf("reading what is due: %w", Scrub(err))
 	}
 	due, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Due])
 	if err != nil {
-		return nil, fmt.Errorf("reading what is due: %w", scrub(err))
+		return nil, fmt.Errorf("reading what is due: %w", Scrub(err))
 	}
 	if len(due) == 0 || !slices.ContainsFunc(due, func(d Due) bool { return d.Period > 0 }) {
 		return nil, errors.New("the schema has no retention rule at all")
@@ -253,27 +253,29 @@ func rewrite(ctx context.Context, conn *pgx.Conn, every time.Duration) (done boo
 		err = conn.QueryRow(ctx, "SELECT rewrite_storage(make_interval(secs => $1))", every.Seconds()).Scan(&done)
 	}
 	if err != nil {
-		return false, fmt.Errorf("rewriting the storage: %w", scrub(err))
+		return false, fmt.Errorf("rewriting the storage: %w", Scrub(err))
 	}
 	return done, nil
 }
 
-func connect(ctx context.Context, config *pgx.ConnConfig) (*pgx.Conn, error) {
+// Connect opens a session as one of the tenant's roles; its error quotes no row.
+func Connect(ctx context.Context, config *pgx.ConnConfig) (*pgx.Conn, error) {
 	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
-		return nil, fmt.Errorf("connecting to database %s as %s: %w", config.Database, config.User, scrub(err))
+		return nil, fmt.Errorf("connecting to database %s as %s: %w", config.Database, config.User, Scrub(err))
 	}
 	return conn, nil
 }
 
-func disconnect(ctx context.Context, conn *pgx.Conn) {
+// Disconnect ends a session, also when ctx is over.
+func Disconnect(ctx context.Context, conn *pgx.Conn) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closing)
 	defer cancel()
 	_ = conn.Close(ctx)
 }
 
-// scrub keeps the code of a server's error and drops its words, which may quote a row.
-func scrub(err error) error {
+// Scrub keeps the code of a server's error and drops its words, which may quote a row.
+func Scrub(err error) error {
 	var failure *pgconn.PgError
 	if errors.As(err, &failure) {
 		return fmt.Errorf("the server refused with SQLSTATE %s", failure.Code)
