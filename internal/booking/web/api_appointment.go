@@ -130,13 +130,7 @@ func (s *Site) apiContact(r *request) (int, any, error) {
 	if err != nil {
 		return 0, nil, err
 	}
-	var (
-		asked    booking.Asked
-		consents []booking.AskedConsent
-	)
-	if service := r.snapshot.Catalogue.Service(found.Service); service != nil {
-		asked, consents = r.snapshot.Asks(service, found.Channel), service.AsksConsent(found.Channel, r.locale.Tag)
-	}
+	asked, consents := r.asks(found)
 	if found.State == booking.StateHeld || found.State == booking.StatePending {
 		contact, faults := booking.ParseContact(given.form(), asked, r.snapshot.Notice.Date)
 		agreed := booking.ParseConsents(given.form(), consents, &contact, faults)

@@ -94,7 +94,7 @@ func (s *Site) withAppointment(w http.ResponseWriter, r *request, then func(*boo
 // held tells a citizen that what was asked for cannot be done while a hold lasts, until when, and where to complain
 // (Art. 12(4) GDPR): the notice names both the office and the supervisory authority.
 func (s *Site) held(w http.ResponseWriter, r *request, found *booking.Appointment, held *store.HeldError) error {
-	body := heldBody{Address: s.body(r, found).Address, Until: s.moment(r, found, held.Until), Own: held.Own}
+	body := heldBody{Address: appointmentAddress(r.locale.Tag, r.PathValue("token")), Until: s.moment(r, found, held.Until), Own: held.Own}
 	return s.render(w, r, http.StatusConflict, "onhold", s.behindLink(r, found, "onhold.title", body))
 }
 
@@ -148,12 +148,10 @@ func (s *Site) body(r *request, found *booking.Appointment) appointmentBody {
 	if office != nil {
 		body.Controller = office.Controller
 	}
-	if service != nil {
-		body.Asked, body.Consents = r.snapshot.Asks(service, found.Channel), service.AsksConsent(found.Channel, r.locale.Tag)
-		if office != nil {
-			body.Slots = slotsAddress(r.locale.Tag, service, office)
-		}
+	if service != nil && office != nil {
+		body.Slots = slotsAddress(r.locale.Tag, service, office)
 	}
+	body.Asked, body.Consents = r.asks(found)
 	if found.Contact != nil {
 		body.Contact = *found.Contact
 		body.Mailed = found.Contact.Email != "" && r.snapshot.Mail != nil
@@ -164,6 +162,15 @@ func (s *Site) body(r *request, found *booking.Appointment) appointmentBody {
 	deadline := found.Deadline.In(r.snapshot.Catalogue.Zone(found.Office))
 	body.Deadline = r.locale.Clock(deadline, booking.Repeated(deadline))
 	return body
+}
+
+// asks tells what the form of an appointment asks for: nothing where the catalogue no longer knows its service.
+func (r *request) asks(found *booking.Appointment) (booking.Asked, []booking.AskedConsent) {
+	service := r.snapshot.Catalogue.Service(found.Service)
+	if service == nil {
+		return booking.Asked{}, nil
+	}
+	return r.snapshot.Asks(service, found.Channel), service.AsksConsent(found.Channel, r.locale.Tag)
 }
 
 // summary tells an appointment by its own words even when the catalogue no longer knows its office or service.
@@ -223,9 +230,9 @@ func (s *Site) contact(w http.ResponseWriter, r *request) error {
 		if found.State != booking.StateHeld && found.State != booking.StatePending {
 			return s.back(w, r)
 		}
-		asks := s.body(r, found)
-		contact, faults := booking.ParseContact(r.PostForm, asks.Asked, r.snapshot.Notice.Date)
-		consents := booking.ParseConsents(r.PostForm, asks.Consents, &contact, faults)
+		asked, askedConsents := r.asks(found)
+		contact, faults := booking.ParseContact(r.PostForm, asked, r.snapshot.Notice.Date)
+		consents := booking.ParseConsents(r.PostForm, askedConsents, &contact, faults)
 		if len(faults) > 0 {
 			return s.contactForm(w, r, found, contact, faults)
 		}

@@ -59,7 +59,7 @@ func (s *Site) asks(w http.ResponseWriter, r *request, event string, do func(tok
 			return err
 		}
 		s.event(event)
-		http.Redirect(w, r.Request, s.body(r, found).Address+"/rights", http.StatusSeeOther)
+		http.Redirect(w, r.Request, appointmentAddress(r.locale.Tag, r.PathValue("token"))+"/rights", http.StatusSeeOther)
 		return nil
 	})
 }

@@ -150,7 +150,8 @@ func (s *Site) correct(w http.ResponseWriter, r *request) error {
 		if !correctable(found) {
 			return s.back(w, r)
 		}
-		contact, faults := booking.ParseCorrection(r.PostForm, s.body(r, found).Asked.Correcting(found.Contact))
+		asked, _ := r.asks(found)
+		contact, faults := booking.ParseCorrection(r.PostForm, asked.Correcting(found.Contact))
 		if len(faults) > 0 {
 			return s.correctForm(w, r, found, contact, faults)
 		}
@@ -161,7 +162,7 @@ func (s *Site) correct(w http.ResponseWriter, r *request) error {
 			return err
 		}
 		s.event("corrected")
-		http.Redirect(w, r.Request, s.body(r, found).Address+"/data", http.StatusSeeOther)
+		http.Redirect(w, r.Request, appointmentAddress(r.locale.Tag, r.PathValue("token"))+"/data", http.StatusSeeOther)
 		return nil
 	})
 }
