@@ -88,6 +88,8 @@ func (s *Site) api(do call) http.Handler {
 		case errors.Is(err, store.ErrTaken):
 			s.event("taken")
 			fault = errTaken
+		case errors.Is(err, store.ErrSpent):
+			fault = errWork
 		default:
 			s.Log.Error("request failed", "route", route(r), "error", err.Error())
 			fault = problem{Title: "error.title", Status: http.StatusServiceUnavailable}

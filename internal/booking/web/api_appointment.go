@@ -3,7 +3,6 @@
 package web
 
 import (
-	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -51,9 +50,6 @@ func (s *Site) apiHold(r *request) (int, any, error) {
 		Office: string(wanted.Office.Name), Service: string(wanted.Service.Name), Channel: wanted.Channel,
 		Counters: slot.Public, Slot: slot, Locale: r.locale.Tag, Token: secret, Work: work,
 	}, r.snapshot.Expiry)
-	if errors.Is(err, store.ErrSpent) {
-		return 0, nil, errWork
-	}
 	if err != nil {
 		return 0, nil, err
 	}

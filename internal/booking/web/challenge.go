@@ -5,7 +5,6 @@ package web
 import (
 	_ "embed"
 	"net/http"
-	"net/url"
 	"time"
 
 	"github.com/termintreu/termintreu/api/v1alpha1"
@@ -88,8 +87,8 @@ type waitBody struct {
 }
 
 // wait is the way without JavaScript: a page whose button works after a few seconds, and once. Each address gets few.
-func (s *Site) wait(w http.ResponseWriter, r *request, wanted choice, form url.Values, verdict booking.ProofVerdict) error {
-	ticket, status := form.Get(string(booking.FieldProof)), http.StatusTooEarly
+func (s *Site) wait(w http.ResponseWriter, r *request, wanted choice, verdict booking.ProofVerdict) error {
+	ticket, status := r.PostForm.Get(string(booking.FieldProof)), http.StatusTooEarly
 	if verdict != booking.ProofEarly {
 		if !s.waiting.Allow(ClientAddress(r.Request)) {
 			w.Header().Set("Retry-After", "120")
@@ -101,10 +100,10 @@ func (s *Site) wait(w http.ResponseWriter, r *request, wanted choice, form url.V
 		}
 		ticket, status = booking.NewTicket(s.Clock()).Sign(key), http.StatusOK
 	}
-	page := slotsPath(wanted.Service, wanted.Office)
-	body := waitBody{choice: wanted, Action: "/" + r.locale.Tag + page + "/hold", Nonce: form.Get(string(booking.FieldNonce)),
-		Start: form.Get(string(booking.FieldStart)), Ticket: ticket, Seconds: int(booking.TicketWait / time.Second),
-		Early: verdict == booking.ProofEarly, All: "/" + r.locale.Tag + page}
+	all := slotsAddress(r.locale.Tag, wanted.Service, wanted.Office)
+	body := waitBody{choice: wanted, Action: all + "/hold", Nonce: r.PostForm.Get(string(booking.FieldNonce)),
+		Start: r.PostForm.Get(string(booking.FieldStart)), Ticket: ticket, Seconds: int(booking.TicketWait / time.Second),
+		Early: verdict == booking.ProofEarly, All: all}
 	return s.render(w, r, status, "wait", view{title: "challenge.title", Step: 1, Controllers: controllersOf(r.snapshot, wanted.Office),
-		path: page, Body: body})
+		path: slotsPath(wanted.Service, wanted.Office), Body: body})
 }

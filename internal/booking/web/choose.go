@@ -220,14 +220,14 @@ func (s *Site) hold(w http.ResponseWriter, r *request) error {
 		return err
 	}
 	if verdict != booking.ProofGood {
-		return s.wait(w, r, wanted, r.PostForm, verdict)
+		return s.wait(w, r, wanted, verdict)
 	}
 	err = s.Store.Hold(r.Context(), store.Hold{
 		Office: string(wanted.Office.Name), Service: string(wanted.Service.Name), Channel: wanted.Channel,
 		Counters: slot.Public, Slot: slot, Locale: r.locale.Tag, Token: token, Work: work,
 	}, r.snapshot.Expiry)
 	if errors.Is(err, store.ErrSpent) {
-		return s.wait(w, r, wanted, r.PostForm, booking.ProofBad)
+		return s.wait(w, r, wanted, booking.ProofBad)
 	}
 	if errors.Is(err, store.ErrTaken) {
 		return s.taken(w, r, wanted, form.Start)
