@@ -70,21 +70,20 @@ func (s *Service) TextOf(consent Consent) string {
 	return ""
 }
 
-// ParseConsents reads which consents were given, and adds to faults what keeps them from being one: none where the booking
-// rests on it, an older text, or an address without the consent it rests on. An address nobody agreed to is dropped.
-func ParseConsents(form url.Values, asked []AskedConsent, contact *Contact, faults Faults) []Consent {
+// ParseConsents reads which consents were given, without the way they came, and adds to faults what keeps them from being
+// one: none where the booking rests on it, an older text, or an address without the consent it rests on.
+func ParseConsents(form url.Values, asked []AskedConsent, contact Contact, faults Faults) []Consent {
 	var given []Consent
 	for _, consent := range asked {
 		value, field := form.Get(string(consent.Field())), consent.Field()
-		address := contact.Street != "" || contact.PostalCode != "" || contact.City != ""
 		switch {
 		case value == consent.Hash():
-			given = append(given, Consent{Scope: consent.Scope, Origin: OriginForm, Locale: consent.Locale, TextSHA256: consent.sum()})
+			given = append(given, Consent{Scope: consent.Scope, Locale: consent.Locale, TextSHA256: consent.sum()})
 		case value != "":
 			faults[field] = "fault.consent_changed"
 		case consent.Scope == v1alpha1.ConsentService:
 			faults[field] = "fault.consent"
-		case address:
+		case contact.hasAddress():
 			faults[field] = "fault.consent_address"
 		}
 	}

@@ -29,6 +29,9 @@ type Contact struct {
 	Reminder time.Duration
 }
 
+// hasAddress tells whether anything of a postal address was given.
+func (c Contact) hasAddress() bool { return c.Street != "" || c.PostalCode != "" || c.City != "" }
+
 // Asked says which contact fields a booking asks for.
 type Asked struct {
 	EmailOptional bool
@@ -134,7 +137,7 @@ func ParseCorrection(form url.Values, asked Asked) (Contact, Faults) {
 	}
 	if asked.Address {
 		contact.Street, contact.PostalCode, contact.City = line(form, FieldStreet), line(form, FieldPostalCode), line(form, FieldCity)
-		if asked.AddressOptional && contact.Street+contact.PostalCode+contact.City == "" && !agreedToAddress(form) {
+		if asked.AddressOptional && !contact.hasAddress() && !agreedToAddress(form) {
 			return contact, faults
 		}
 		for field, text := range map[Field]string{FieldStreet: contact.Street, FieldPostalCode: contact.PostalCode, FieldCity: contact.City} {

@@ -107,7 +107,7 @@ func FuzzParseConsents(f *testing.F) {
 			return
 		}
 		contact, faults := booking.ParseContact(form, service.Asks(v1alpha1.ChannelOnSite), noticeDate)
-		given := booking.ParseConsents(form, asked, &contact, faults)
+		given := booking.ParseConsents(form, asked, contact, faults)
 		if len(faults) > 0 {
 			return
 		}

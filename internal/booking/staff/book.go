@@ -200,7 +200,7 @@ func (d *Desk) book(w http.ResponseWriter, r *request) error {
 		return d.missing(w, r)
 	}
 	contact, wrong := booking.ParseContact(r.PostForm, asked(r.snapshot, wanted), r.snapshot.Notice.Date)
-	consents := booking.ParseConsents(r.PostForm, wanted.Service.AsksConsent(wanted.Channel, r.locale.Tag), &contact, wrong)
+	consents := booking.ParseConsents(r.PostForm, wanted.Service.AsksConsent(wanted.Channel, r.locale.Tag), contact, wrong)
 	for _, field := range booking.ContactFields {
 		if key, is := wrong[field]; is {
 			faults = append(faults, fault{string(field), r.locale.Say(key, "field", r.locale.Say("form."+string(field)))})

@@ -208,7 +208,7 @@ func (s *Store) SaveContact(ctx context.Context, token string, contact booking.C
 		if err := insertContact(ctx, tx, id, contact, noticeDate); err != nil {
 			return err
 		}
-		return s.saveConsents(ctx, tx, id, consents)
+		return s.saveConsents(ctx, tx, id, booking.OriginForm, consents)
 	})
 }
 

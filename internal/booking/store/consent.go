@@ -15,7 +15,7 @@ import (
 var errNoConsentRule = errors.New("the policy has no rule for category Consent, so that no consent can be stored")
 
 // saveConsents replaces the consents of an unconfirmed booking: whoever enters the form again decides again.
-func (s *Store) saveConsents(ctx context.Context, tx pgx.Tx, appointment string, consents []booking.Consent) error {
+func (s *Store) saveConsents(ctx context.Context, tx pgx.Tx, appointment string, origin booking.Origin, consents []booking.Consent) error {
 	if !s.keeps(v1alpha1.CategoryConsent) {
 		if len(consents) > 0 {
 			return errNoConsentRule
@@ -27,7 +27,7 @@ func (s *Store) saveConsents(ctx context.Context, tx pgx.Tx, appointment string,
 	}
 	for _, consent := range consents {
 		_, err := tx.Exec(ctx, `INSERT INTO consent (subject, purpose, channel, locale, text_sha256) VALUES ($1, $2, $3, $4, $5)`,
-			appointment, string(consent.Scope), string(consent.Origin), consent.Locale, consent.TextSHA256)
+			appointment, string(consent.Scope), string(origin), consent.Locale, consent.TextSHA256)
 		if err != nil {
 			return err
 		}

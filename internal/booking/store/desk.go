@@ -121,10 +121,7 @@ func (s *Store) settle(ctx context.Context, tx pgx.Tx, by booking.Staff, call Ca
 	if err := insertContact(ctx, tx, id, call.Contact, call.NoticeDate); err != nil {
 		return "", err
 	}
-	for n := range call.Consents {
-		call.Consents[n].Origin = call.Origin
-	}
-	if err := s.saveConsents(ctx, tx, id, call.Consents); err != nil {
+	if err := s.saveConsents(ctx, tx, id, call.Origin, call.Consents); err != nil {
 		return "", err
 	}
 	for _, action := range []string{"informed by " + string(call.Origin), withReason("booked by "+string(call.Origin), call.Reason)} {

@@ -129,7 +129,7 @@ func (s *Site) apiContact(r *request) (int, any, error) {
 	asked, consents := r.asks(found)
 	if found.State == booking.StateHeld || found.State == booking.StatePending {
 		contact, faults := booking.ParseContact(given.form(), asked, r.snapshot.Notice.Date)
-		agreed := booking.ParseConsents(given.form(), consents, &contact, faults)
+		agreed := booking.ParseConsents(given.form(), consents, contact, faults)
 		if len(faults) > 0 {
 			return 0, nil, s.apiFaults(r, faults)
 		}

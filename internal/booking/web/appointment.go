@@ -232,7 +232,7 @@ func (s *Site) contact(w http.ResponseWriter, r *request) error {
 		}
 		asked, askedConsents := r.asks(found)
 		contact, faults := booking.ParseContact(r.PostForm, asked, r.snapshot.Notice.Date)
-		consents := booking.ParseConsents(r.PostForm, askedConsents, &contact, faults)
+		consents := booking.ParseConsents(r.PostForm, askedConsents, contact, faults)
 		if len(faults) > 0 {
 			return s.contactForm(w, r, found, contact, faults)
 		}
