@@ -18,7 +18,8 @@ const (
 	WorkBits = 16
 	// workLifetime is how long a page may be looked at before its challenge expires.
 	workLifetime = 30 * time.Minute
-	// TicketWait is how long whoever has no JavaScript waits instead, and ticketLifetime how long they may take then.
+	// TicketWait is how long whoever has no JavaScript waits instead, and ticketLifetime how long they may take, waiting
+	// included: both count from the page they wait on.
 	TicketWait     = 8 * time.Second
 	ticketLifetime = 30 * time.Minute
 
