@@ -120,11 +120,11 @@ type archive struct {
 func (r *run) open(ctx context.Context) {
 	for _, store := range r.Settings.Stores {
 		a := archive{Store: store}
-		id, secret, err := r.Keys(store.Name)
-		if err == nil {
-			a.client, err = objectstore.New(objectstore.Config{Store: store, AccessKeyID: id, SecretAccessKey: secret})
-		}
-		var locks bool
+		var (
+			locks bool
+			err   error
+		)
+		a.client, err = r.Keys.Open(store, r.Settings.DataID, 0)
 		if err == nil {
 			if locks, err = a.client.Locks(ctx); err == nil && !locks {
 				err = objectstore.LockIgnored(store.Name, "bucket "+store.Bucket)

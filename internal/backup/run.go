@@ -23,6 +23,23 @@ const defaultPatience = 10 * time.Second
 // StoreKeys gives the credentials of a store; settings.ReadStoreKeys bound to a directory is one.
 type StoreKeys func(store string) (accessKeyID, secretAccessKey string, err error)
 
+// Open gives a client of one of a tenant's own stores; the default timeout when it is zero.
+func (k StoreKeys) Open(store settings.Store, dataID string, timeout time.Duration) (*objectstore.Client, error) {
+	if store.Prefix != dataID+"/" {
+		return nil, fmt.Errorf("store %s: prefix %q is not that of %s", store.Name, store.Prefix, dataID)
+	}
+	return k.OpenAny(store, timeout)
+}
+
+// OpenAny is Open for a store whose prefix may be another tenant's, as that of an import is.
+func (k StoreKeys) OpenAny(store settings.Store, timeout time.Duration) (*objectstore.Client, error) {
+	accessKeyID, secretAccessKey, err := k(store.Name)
+	if err != nil {
+		return nil, fmt.Errorf("store %s: %w", store.Name, err)
+	}
+	return objectstore.New(objectstore.Config{Store: store, AccessKeyID: accessKeyID, SecretAccessKey: secretAccessKey, Timeout: timeout})
+}
+
 // Options of a run. Settings and Keys are needed; Credentials by Run only.
 type Options struct {
 	Settings    settings.Backup
@@ -81,23 +98,10 @@ func newJob(options Options) *job {
 	for i, store := range options.Settings.Stores {
 		j.result.Stores[i].Name = store.Name
 		t := &target{prefix: store.Prefix, StoreResult: &j.result.Stores[i]}
-		t.client, t.err = j.open(store)
+		t.client, t.err = j.Keys.Open(store, j.Settings.DataID, j.Timeout)
 		j.targets = append(j.targets, t)
 	}
 	return j
-}
-
-func (j *job) open(store settings.Store) (*objectstore.Client, error) {
-	if store.Prefix != j.Settings.DataID+"/" {
-		return nil, fmt.Errorf("store %s: prefix %q is not that of %s", store.Name, store.Prefix, j.Settings.DataID)
-	}
-	accessKeyID, secretAccessKey, err := j.Keys(store.Name)
-	if err != nil {
-		return nil, fmt.Errorf("store %s: %w", store.Name, err)
-	}
-	return objectstore.New(objectstore.Config{
-		Store: store, AccessKeyID: accessKeyID, SecretAccessKey: secretAccessKey, Timeout: j.Timeout,
-	})
 }
 
 // Run takes a backup to every store, reads it back, and repairs what is missing. The error is nil only when every store

@@ -100,22 +100,14 @@ func Deliver(ctx context.Context, o Options) (*Delivered, error) {
 
 func (o *Options) open() (clients []*objectstore.Client, failures []error) {
 	for _, store := range o.Settings.Stores {
-		client, err := openStore(store, o.Keys)
+		client, err := o.Keys.Open(store, o.Settings.DataID, 0)
 		if err != nil {
-			failures = append(failures, fmt.Errorf("store %s: %w", store.Name, err))
+			failures = append(failures, err)
 			continue
 		}
 		clients = append(clients, client)
 	}
 	return clients, failures
-}
-
-func openStore(store settings.Store, keys backup.StoreKeys) (*objectstore.Client, error) {
-	id, secret, err := keys(store.Name)
-	if err != nil {
-		return nil, err
-	}
-	return objectstore.New(objectstore.Config{Store: store, AccessKeyID: id, SecretAccessKey: secret})
 }
 
 // run is one export on its way to the stores.

@@ -43,22 +43,13 @@ func (c *copyOf) object() string {
 
 func (r *run) open() error {
 	for _, s := range r.Settings.Stores {
-		client, err := openStore(r.Stores, s, r.Timeout)
+		client, err := r.Stores.OpenAny(s, r.Timeout)
 		if err != nil {
 			return err
 		}
 		r.stores = append(r.stores, &store{Store: s, client: client})
 	}
 	return nil
-}
-
-// openStore takes any prefix: what comes in may be another tenant's.
-func openStore(keys backup.StoreKeys, s settings.Store, timeout time.Duration) (*objectstore.Client, error) {
-	accessKeyID, secretAccessKey, err := keys(s.Name)
-	if err != nil {
-		return nil, fmt.Errorf("store %s: %w", s.Name, err)
-	}
-	return objectstore.New(objectstore.Config{Store: s, AccessKeyID: accessKeyID, SecretAccessKey: secretAccessKey, Timeout: timeout})
 }
 
 // choose gives the copies of the newest snapshot that began by the wanted moment, in the order to try them.

@@ -99,7 +99,7 @@ func (i *intake) work(ctx context.Context) error {
 
 // unlock opens the header of the export, so that a wrong key is found before anything is fetched.
 func (i *intake) unlock(ctx context.Context) (_ age.Identity, err error) {
-	if i.client, err = openStore(i.Stores, i.Settings.Source, i.Timeout); err != nil {
+	if i.client, err = i.Stores.OpenAny(i.Settings.Source, i.Timeout); err != nil {
 		return nil, err
 	}
 	header, err := headerOf(ctx, i.client, i.Settings.Key,
