@@ -9,12 +9,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
-	"filippo.io/age"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/termintreu/termintreu/api/v1alpha1"
+	"github.com/termintreu/termintreu/internal/backup"
 	"github.com/termintreu/termintreu/internal/objectstore"
 )
 
@@ -100,19 +101,12 @@ func (r *run) found(ctx context.Context, t *taken) *sealed {
 
 // begin encrypts the record and writes down what is about to be written; nil when the record is not what it was.
 func (r *run) begin(ctx context.Context, category v1alpha1.Category, at place, t *taken) (*sealed, error) {
-	var content bytes.Buffer
-	out, err := age.Encrypt(&content, r.recipients...)
-	if err == nil {
-		_, err = io.WriteString(out, t.Document)
-	}
-	if err == nil {
-		err = out.Close()
-	}
+	content, err := backup.Encrypt(strings.NewReader(t.Document), r.recipients...)
 	if err != nil {
 		return nil, fmt.Errorf("encrypting: %w", err)
 	}
-	sum := sha256.Sum256(content.Bytes())
-	s := r.object(t, content.Bytes(), sum[:])
+	sum := sha256.Sum256(content)
+	s := r.object(t, content, sum[:])
 	var begun bool
 	err = r.conn.QueryRow(ctx, "SELECT archive_begin($1, $2, $3::text::tid, $4, $5, $6)", category, at.Number, at.Place, t.Content, len(s.content), s.sum).Scan(&begun)
 	if err != nil || !begun {

@@ -67,18 +67,9 @@ func (s *shipper) makeKey(password string, recipients []age.Recipient) (err erro
 		return fmt.Errorf("deriving the key of the erasure journal: %w", err)
 	}
 	s.name = journal.NameOf(s.key)
-	var wrapped bytes.Buffer
-	out, err := age.Encrypt(&wrapped, recipients...)
-	if err == nil {
-		_, err = out.Write(s.key)
-	}
-	if err == nil {
-		err = out.Close()
-	}
-	if err != nil {
+	if s.wrapped, err = Encrypt(bytes.NewReader(s.key), recipients...); err != nil {
 		return fmt.Errorf("wrapping the key of the erasure journal: %w", err)
 	}
-	s.wrapped = wrapped.Bytes()
 	return nil
 }
 

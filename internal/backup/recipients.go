@@ -3,8 +3,10 @@
 package backup
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 
 	"filippo.io/age"
@@ -36,6 +38,22 @@ func ParseRecipients(keys []string) ([]age.Recipient, error) {
 		return nil, errors.New("age1pq1… and age1… recipients cannot be mixed, since a file is only as safe as its weakest recipient: give keys of one kind")
 	}
 	return recipients, nil
+}
+
+// Encrypt seals what is small enough to be held whole.
+func Encrypt(plain io.Reader, to ...age.Recipient) ([]byte, error) {
+	var sealed bytes.Buffer
+	out, err := age.Encrypt(&sealed, to...)
+	if err == nil {
+		_, err = io.Copy(out, plain)
+	}
+	if err == nil {
+		err = out.Close()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return sealed.Bytes(), nil
 }
 
 func parseRecipient(key string) (age.Recipient, error) {

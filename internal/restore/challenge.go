@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"filippo.io/age"
+
+	"github.com/termintreu/termintreu/internal/backup"
 )
 
 const (
@@ -93,17 +95,11 @@ func Answer(text string, identities []age.Identity) (string, error) {
 		}
 		keys = append(keys, key...)
 	}
-	var sealed bytes.Buffer
-	out, err := age.Encrypt(&sealed, recipient)
-	if err == nil {
-		if _, err = out.Write(keys); err == nil {
-			err = out.Close()
-		}
-	}
+	sealed, err := backup.Encrypt(bytes.NewReader(keys), recipient)
 	if err != nil {
 		return "", fmt.Errorf("encrypting the answer: %w", err)
 	}
-	return base64.StdEncoding.EncodeToString(sealed.Bytes()), nil
+	return base64.StdEncoding.EncodeToString(sealed), nil
 }
 
 func parseChallenge(text string) (*challenge, error) {
