@@ -114,27 +114,25 @@ func (j *job) mendCopy(ctx context.Context, to *target, start time.Time, e expir
 		return err
 	}
 	to.askForLock(able, start, e)
-	failures := []error{errNoGoodCopy}
+	failures, ended := []error{errNoGoodCopy}, error(nil)
 	for _, from := range j.targets {
 		if from == to || from.err != nil || !from.held[start] {
 			continue
 		}
-		if err = mendFrom(ctx, from, to, start); err == nil {
-			return to.ignored
+		m, err := from.manifest(ctx, start)
+		if err == nil {
+			from.versionID = ""
+			err = transfer(ctx, from, to, m)
+			// Who mends may delete, and so leaves no record of its upload behind, as a writer must. That one stays is to be
+			// told, but no reason to copy all of a good copy once more.
+			ended = errors.Join(ended, to.client.EndUpload(ctx, to.recordKey(start), to.dumpKey(start)))
+		}
+		if err == nil {
+			return errors.Join(to.ignored, ended)
 		}
 		failures = append(failures, err)
 	}
-	return errors.Join(failures...)
-}
-
-func mendFrom(ctx context.Context, from, to *target, start time.Time) error {
-	m, err := from.manifest(ctx, start)
-	if err != nil {
-		return err
-	}
-	from.versionID = ""
-	// Who mends may delete, and so leaves no record of its upload behind, as a writer must.
-	return errors.Join(transfer(ctx, from, to, m), to.client.EndUpload(ctx, to.recordKey(start), to.dumpKey(start)))
+	return errors.Join(append(failures, ended)...)
 }
 
 // manifest of a backup, as the store has it.

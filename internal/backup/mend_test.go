@@ -5,7 +5,10 @@ package backup_test
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"net/http"
 	"os"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -111,6 +114,42 @@ func TestACopyThatIsNoLongerWhatItsManifestSaysIsNotSpread(t *testing.T) {
 	must(t, err)
 	if mended.Stores[1].Mended != 1 || !tn.whole(t, tn.stores[1], *result.SnapshotStart, result.SHA256) {
 		t.Errorf("%+v", mended.Stores)
+	}
+}
+
+func TestACopyThatIsGoodIsNotMadeOnceMoreSinceTheRecordOfItsUploadStays(t *testing.T) {
+	tn := newTenant(t, s3test.Start(t, 3), 3)
+	now := time.Now()
+	tn.at(now.Add(-6 * time.Hour))
+	result := tn.run(t)
+	key := objectstore.Key(tn.schema+"/", *result.SnapshotStart, objectstore.KindDump)
+	must(t, tn.stores[0].Objects(t).DeleteAll(t.Context(), tn.schema+"/"))
+	behind := func(n int, fault s3test.Fault) {
+		liar := tn.stores[n].Behind(t, fault)
+		tn.options.Settings.Stores[n].Endpoint, tn.options.Settings.Stores[n].CABundle = liar.Endpoint, liar.CABundle
+	}
+	var read atomic.Int32
+	behind(0, s3test.Fault{Answer: func(w http.ResponseWriter, r *http.Request) bool {
+		if strings.HasSuffix(r.URL.Path, string(objectstore.KindUpload)) {
+			w.WriteHeader(http.StatusForbidden)
+			return true
+		}
+		return false
+	}})
+	for n := 1; n < 3; n++ {
+		behind(n, s3test.Fault{Answer: func(_ http.ResponseWriter, r *http.Request) bool {
+			if r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, key) {
+				read.Add(1)
+			}
+			return false
+		}})
+	}
+	tn.at(now)
+	if mended, err := tn.expire(t); err == nil || mended.Stores[0].MendError != objectstore.ClassAccessDenied {
+		t.Errorf("that the record stays is not told: %+v, %v", mended.Stores[0], err)
+	}
+	if n := read.Load(); n != 1 || !tn.whole(t, tn.stores[0], *result.SnapshotStart, result.SHA256) {
+		t.Errorf("the backup was read %d times to be copied", n)
 	}
 }
 
