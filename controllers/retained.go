@@ -128,6 +128,8 @@ func (r *TenantReconciler) tendOne(ctx context.Context, regionName string, kept 
 		return err
 	}
 	desired := resources.KeptObjects(p, *creds, purge)
+	// The Secret stays, from which the job is made again where the region declares an archive again.
+	absent := resources.CronJobsOf(resources.UnarchivedObjects(p))
 	jobs, err := r.keptJobs(ctx, p, desired)
 	if err != nil {
 		return err
@@ -139,9 +141,9 @@ func (r *TenantReconciler) tendOne(ctx context.Context, regionName string, kept 
 	finding := compliance.Kept(&p.Region, jobs, pods)
 	if !sure {
 		// Whether there is still something to purge is not known: nothing is seen mended, and nothing made.
-		finding.Unsure, desired = true, nil
+		finding.Unsure, desired, absent = true, nil, nil
 	}
-	applied := r.applyObjects(ctx, s, desired, nil)
+	applied := r.applyObjects(ctx, s, desired, absent)
 	r.evict(ctx, s)
 	r.reportKept(s, region, finding)
 	return applied

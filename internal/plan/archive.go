@@ -60,9 +60,10 @@ func archiving(policy *v1alpha1.RetentionPolicy) *v1alpha1.RetentionRule {
 	return nil
 }
 
-// buildArchive is nil where nothing is handed over. Those who can open a backup can open what lies in an archive.
+// buildArchive is nil where nothing is handed over, or nowhere: a tenant that ends is planned unchecked, and its region may
+// have given its archives up. Those who can open a backup can open what lies in an archive.
 func buildArchive(in *Input, p *Plan) *Archive {
-	if archiving(in.Policy) == nil {
+	if archiving(in.Policy) == nil || len(in.Region.Spec.Archives) == 0 {
 		return nil
 	}
 	a := &Archive{Stores: in.Region.Spec.Archives, Settings: settings.Archive{

@@ -105,3 +105,17 @@ func TestAPlanWithoutAnArchiveRuleHasNone(t *testing.T) {
 		t.Error("an archive in the region changes plans that do not use it")
 	}
 }
+
+// A tenant that ends is planned unchecked: a job without an archive could only fail.
+func TestAPlanWhoseRegionGaveItsArchivesUpHasNone(t *testing.T) {
+	in := soundInput(t)
+	archived(&in)
+	in.Region.Spec.Archives = nil
+	p, err := plan.Build(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.Archive != nil || len(p.Archives()) != 0 {
+		t.Errorf("a hand-over to no archive is planned: %+v", p.Archive)
+	}
+}

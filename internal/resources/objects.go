@@ -77,6 +77,15 @@ func RetiredObjects(p *plan.Plan) []Object {
 	return []Object{object(gvkCronJob, namespace, BackupName(p), nil), object(gvkSecret, namespace, BackupName(p), nil)}
 }
 
+// UnarchivedObjects must not exist where nothing is handed over, or nowhere any longer.
+func UnarchivedObjects(p *plan.Plan) []Object {
+	if p.Archive != nil {
+		return nil
+	}
+	namespace, name := p.Region.PlatformNamespace, ArchiveName(p)
+	return []Object{object(gvkCronJob, namespace, name, nil), object(gvkSecret, namespace, name, nil), object(gvkConfigMap, namespace, name, nil)}
+}
+
 // InstanceObjects are those in the tenant's namespace; the garbage collector removes them with the BookingTenant.
 func InstanceObjects(p *plan.Plan, credentials Credentials) []Object {
 	namespace, name := p.Tenant.Namespace, InstanceName(p)
@@ -100,11 +109,7 @@ func InstanceObjects(p *plan.Plan, credentials Credentials) []Object {
 
 // Absent are the objects that must not exist for a served tenant, without Config.
 func Absent(p *plan.Plan) []Object {
-	var absent []Object
-	if p.Archive == nil {
-		namespace, name := p.Region.PlatformNamespace, ArchiveName(p)
-		absent = append(absent, object(gvkCronJob, namespace, name, nil), object(gvkSecret, namespace, name, nil), object(gvkConfigMap, namespace, name, nil))
-	}
+	absent := UnarchivedObjects(p)
 	if PodDisruptionBudget(p) == nil {
 		absent = append(absent, object(gvkDisruption, p.Tenant.Namespace, InstanceName(p), nil))
 	}

@@ -47,6 +47,26 @@ func (w *world) attach(ctx context.Context, schema string) {
 		INSERT INTO `+schema+`.attachment (appointment_id, file_name, media_type, content) SELECT id, 'Geheimnis.pdf', 'application/pdf', 'Vreni' FROM a`)
 }
 
+// removeOwing deletes a tenant with one document that is not due yet, which keeps the schema.
+func (w *world) removeOwing(ctx SpecContext) *v1alpha1.BookingTenant {
+	GinkgoHelper()
+	tenant := w.create(ctx, "site", func(t *v1alpha1.BookingTenant) { t.Spec.DeletionPolicy = v1alpha1.DeletionDelete })
+	w.settle(ctx, tenant)
+	schema := dataIDOf(tenant)
+	w.attach(ctx, schema)
+	execute(ctx, w, `UPDATE `+schema+`.appointment SET starts_at = now() - interval '2 days', ends_at = now() - interval '1 day'`)
+
+	By("a document that is not due yet keeping the schema")
+	Expect(admin.Delete(ctx, tenant)).To(Succeed())
+	Eventually(func(g Gomega) {
+		c := meta.FindStatusCondition(get(ctx, tenant).Status.Conditions, v1alpha1.ConditionReady)
+		g.Expect(c).NotTo(BeNil())
+		g.Expect(c.Message).To(ContainSubstring("1 documents of schema " + schema + " wait to be handed over"))
+	}).Should(Succeed())
+	Expect(value[int64](ctx, w, "SELECT count(*) FROM "+schema+".attachment")).To(BeEquivalentTo(1))
+	return tenant
+}
+
 // handOver runs the tenant's archive job.
 func (w *world) handOver(ctx context.Context, tenant *v1alpha1.BookingTenant) (archive.Report, error) {
 	GinkgoHelper()
@@ -127,20 +147,8 @@ var _ = Describe("The archive", func() {
 	It("has every document before the schema is dropped, and the certificate tells of them", func(ctx SpecContext) {
 		w := newWorld(ctx, archiving(ctx))
 		startOperator()
-		tenant := w.create(ctx, "site", func(t *v1alpha1.BookingTenant) { t.Spec.DeletionPolicy = v1alpha1.DeletionDelete })
-		w.settle(ctx, tenant)
+		tenant := w.removeOwing(ctx)
 		schema := dataIDOf(tenant)
-		w.attach(ctx, schema)
-		execute(ctx, w, `UPDATE `+schema+`.appointment SET starts_at = now() - interval '2 days', ends_at = now() - interval '1 day'`)
-
-		By("a document that is not due yet keeping the schema")
-		Expect(admin.Delete(ctx, tenant)).To(Succeed())
-		Eventually(func(g Gomega) {
-			c := meta.FindStatusCondition(get(ctx, tenant).Status.Conditions, v1alpha1.ConditionReady)
-			g.Expect(c).NotTo(BeNil())
-			g.Expect(c.Message).To(ContainSubstring("1 documents of schema " + schema + " wait to be handed over"))
-		}).Should(Succeed())
-		Expect(value[int64](ctx, w, "SELECT count(*) FROM "+schema+".attachment")).To(BeEquivalentTo(1))
 
 		By("the hand-over, which lets it go")
 		_, err := w.handOver(ctx, tenant)
@@ -189,6 +197,48 @@ var _ = Describe("The archive", func() {
 		// A round tells what it did once it has applied everything.
 		Eventually(func() string { return w.regionEvents(ctx) }).Should(ContainSubstring("made the keeper at store " + stores[0].Name + " anew"))
 		Expect(w.secretOf(ctx, tenant, "archive").Data).To(Equal(writer))
+		report, err := w.handOver(ctx, tenant)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(report.Categories).To(ConsistOf(archive.Category{Name: v1alpha1.CategoryAttachment, HandedOver: 1, Removed: 1}))
+	})
+
+	It("is given up by the region while a document waits, which goes unarchived with its schema", func(ctx SpecContext) {
+		w := newWorld(ctx, archiving(ctx))
+		startOperator()
+		tenant := w.removeOwing(ctx)
+		schema := dataIDOf(tenant)
+
+		w.declare(ctx, func(region *v1alpha1.DataRegionSpec) { region.Archives = nil })
+		certificate := &v1alpha1.DeletionCertificate{}
+		Eventually(func(g Gomega) {
+			g.Expect(admin.Get(ctx, client.ObjectKey{Name: schema}, certificate)).To(Succeed())
+			g.Expect(certificate.Status.Deletion).NotTo(BeNil())
+		}).Should(Succeed())
+		Expect(certificate.Spec.Archived).To(BeEmpty())
+		Expect(value[bool](ctx, w, "SELECT to_regnamespace('"+schema+"') IS NULL")).To(BeTrue())
+		listed, err := stores[0].Admin().ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: aws.String("archive-" + w.name), Prefix: aws.String(schema + "/")})
+		Expect(err).NotTo(HaveOccurred())
+		Expect(listed.Contents).To(BeEmpty())
+	})
+
+	It("is handed nothing by a removed tenant while the region has given it up, and what there is once it is declared again", func(ctx SpecContext) {
+		w := newWorld(ctx, archiving(ctx))
+		startOperator()
+		tenant := w.create(ctx, "site")
+		w.settle(ctx, tenant)
+		w.attach(ctx, dataIDOf(tenant))
+		Expect(admin.Delete(ctx, tenant)).To(Succeed())
+		expectReleased(ctx, tenant)
+		w.retained(ctx, ContainElement(HaveField("Jobs", metav1.ConditionTrue)))
+		archives := w.live(ctx).Spec.Archives
+		Expect(objectsOf(ctx, tenant)).To(ContainElement("CronJob DATA-archive"))
+
+		w.declare(ctx, func(region *v1alpha1.DataRegionSpec) { region.Archives = nil })
+		Eventually(func() []string { return objectsOf(ctx, tenant) }).Should(And(
+			Not(ContainElement("CronJob DATA-archive")), ContainElements("CronJob DATA-retention", "CronJob DATA-expiry")))
+
+		w.declare(ctx, func(region *v1alpha1.DataRegionSpec) { region.Archives = archives })
+		w.cronOf(ctx, tenant, "archive")
 		report, err := w.handOver(ctx, tenant)
 		Expect(err).NotTo(HaveOccurred())
 		Expect(report.Categories).To(ConsistOf(archive.Category{Name: v1alpha1.CategoryAttachment, HandedOver: 1, Removed: 1}))
