@@ -90,14 +90,13 @@ func (s *Store) BookFor(ctx context.Context, by booking.Staff, call Call, expiry
 			return err
 		}
 		for range call.Counters + 1 {
-			err := tx.QueryRow(ctx, `SELECT id::text FROM appointment WHERE token_hash = $1`, booking.TokenHash(call.Token)).Scan(&id)
-			if err == nil {
-				return nil
-			}
-			if !errors.Is(err, pgx.ErrNoRows) {
+			if id, err = bookedWith(ctx, tx, call.Token); id != "" || err != nil {
 				return err
 			}
 			done, err := insertHold(ctx, tx, call.Hold, false)
+			if errors.Is(err, ErrTaken) {
+				break
+			}
 			if err != nil {
 				return err
 			}
@@ -106,8 +105,21 @@ func (s *Store) BookFor(ctx context.Context, by booking.Staff, call Call, expiry
 				return err
 			}
 		}
+		// Perhaps by this very booking: the form may have been sent twice at once.
+		if id, err = bookedWith(ctx, tx, call.Token); id != "" || err != nil {
+			return err
+		}
 		return ErrTaken
 	})
+	return id, err
+}
+
+// bookedWith gives the appointment that was booked with a token; "" for none.
+func bookedWith(ctx context.Context, tx pgx.Tx, token string) (id string, err error) {
+	err = tx.QueryRow(ctx, `SELECT id::text FROM appointment WHERE token_hash = $1`, booking.TokenHash(token)).Scan(&id)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return "", nil
+	}
 	return id, err
 }
 

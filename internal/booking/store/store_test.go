@@ -4,6 +4,7 @@ package store_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -115,6 +116,29 @@ func TestPressedManyTimesAtOnceItIsOneHoldAndPaidOnce(t *testing.T) { // B11
 		another.Work = pressed.Work
 		if err := tenant.Store.Hold(t.Context(), another, expiry); !errors.Is(err, store.ErrSpent) {
 			t.Errorf("what was paid with buys another hold: %v", err)
+		}
+	}
+}
+
+func TestACallersFormSentManyTimesAtOnceIsOneBooking(t *testing.T) {
+	tenant := fixture.New(t)
+	for n := range 20 {
+		call := store.Call{Hold: wish(1, slot(time.Duration(n)*time.Hour)), Origin: booking.OriginPhone,
+			Contact: booking.Contact{GivenName: "Ada", FamilyName: "Lovelace", Phone: "061 555 01 23"}, NoticeDate: "2026-05-31"}
+		booked := make([]string, 6)
+		var all sync.WaitGroup
+		for sent := range booked {
+			all.Go(func() {
+				id, err := tenant.Store.BookFor(t.Context(), booking.Staff{Subject: "desk"}, call, expiry)
+				if err != nil {
+					t.Error(err)
+				}
+				booked[sent] = id
+			})
+		}
+		all.Wait()
+		if ids := slices.Compact(booked); len(ids) != 1 || ids[0] == "" {
+			t.Errorf("booked are %q", ids)
 		}
 	}
 }
