@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/termintreu/termintreu/internal/evidence"
@@ -72,15 +73,14 @@ func (c *RetentionCollector) Collect(out chan<- prometheus.Metric) {
 		if err != nil || now.Sub(at) > source.maxAge {
 			return
 		}
+		name, namespace, dataID := labelPair("name", record.Tenant.Name), labelPair("namespace", record.Tenant.Namespace), labelPair("data_id", record.DataID)
 		for i := range record.Retention.Categories {
 			category := &record.Retention.Categories[i]
 			if category.Period == 0 && category.Rows == 0 {
 				continue
 			}
-			show := func(desc *prometheus.Desc, value float64) {
-				out <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value,
-					record.Tenant.Namespace, record.Tenant.Name, record.DataID, string(category.Category))
-			}
+			labels := []*dto.LabelPair{labelPair("category", string(category.Category)), dataID, name, namespace}
+			show := func(desc *prometheus.Desc, value float64) { out <- series{desc, labels, gaugeOf(value)} }
 			show(retentionOverdue, float64(category.Overdue))
 			show(retentionHeld, float64(category.Held))
 			if category.Oldest != nil {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -48,14 +49,24 @@ func (c *VerdictCollector) Collect(out chan<- prometheus.Metric) {
 	now := time.Now()
 	for i := range tenants.Items {
 		tenant := &tenants.Items[i]
+		name, namespace := labelPair("name", tenant.Name), labelPair("namespace", tenant.Namespace)
 		for kind, stands := range compliance.Standing(&tenant.Status, now) {
-			for _, status := range []metav1.ConditionStatus{metav1.ConditionTrue, metav1.ConditionFalse, metav1.ConditionUnknown} {
-				value := 0.0
-				if status == stands {
-					value = 1
+			condition := labelPair("type", kind)
+			for _, status := range statuses {
+				gauge := no
+				if *status.Value == string(stands) {
+					gauge = yes
 				}
-				out <- prometheus.MustNewConstMetric(verdictDesc, prometheus.GaugeValue, value, tenant.Namespace, tenant.Name, kind, string(status))
+				out <- series{verdictDesc, []*dto.LabelPair{name, namespace, status, condition}, gauge}
 			}
 		}
 	}
 }
+
+// What every tenant's series share.
+var (
+	statuses = []*dto.LabelPair{
+		labelPair("status", string(metav1.ConditionTrue)), labelPair("status", string(metav1.ConditionFalse)), labelPair("status", string(metav1.ConditionUnknown)),
+	}
+	yes, no = gaugeOf(1), gaugeOf(0)
+)
