@@ -77,23 +77,40 @@ func (c *cluster) reportDrift(tb testing.TB, report *Report, o *operatorProcess,
 	report.Exactly(what+"failed reconciles", int(spent.failures), 0)
 }
 
-// awaitResidency waits until as many tenants as wanted have a status of ResidencyEnforced.
+// awaitResidency waits until as many tenants as wanted have a status of ResidencyEnforced. It watches: to list a thousand
+// tenants again and again would keep the API server busier than the operator does.
 func (c *cluster) awaitResidency(tb testing.TB, o *operatorProcess, status metav1.ConditionStatus, wanted int) {
 	tb.Helper()
-	o.wait("judging residency", func() string {
-		tenants := &v1alpha1.BookingTenantList{}
-		must(tb, c.client.List(tb.Context(), tenants))
-		found := 0
-		for i := range tenants.Items {
-			if meta.IsStatusConditionPresentAndEqual(tenants.Items[i].Status.Conditions, v1alpha1.ConditionResidencyEnforced, status) {
-				found++
+	ctx, cancel := context.WithTimeout(tb.Context(), patience)
+	defer cancel()
+	found := map[types.UID]bool{}
+	note := func(tenant *v1alpha1.BookingTenant) {
+		delete(found, tenant.UID)
+		if meta.IsStatusConditionPresentAndEqual(tenant.Status.Conditions, v1alpha1.ConditionResidencyEnforced, status) {
+			found[tenant.UID] = true
+		}
+	}
+	tenants := &v1alpha1.BookingTenantList{}
+	must(tb, c.client.List(ctx, tenants))
+	for i := range tenants.Items {
+		note(&tenants.Items[i])
+	}
+	watcher, err := c.client.Watch(ctx, tenants, &client.ListOptions{Raw: &metav1.ListOptions{ResourceVersion: tenants.ResourceVersion}})
+	must(tb, err)
+	defer watcher.Stop()
+	for len(found) != wanted {
+		select {
+		case err := <-o.exited:
+			o.exited <- err
+			tb.Fatalf("the operator ended while judging residency: %v", err)
+		case event := <-watcher.ResultChan():
+			tenant, ok := event.Object.(*v1alpha1.BookingTenant)
+			if !ok {
+				tb.Fatalf("ResidencyEnforced is %s for %d tenants, not %d, when the watch ended: %v", status, len(found), wanted, event.Object)
 			}
+			note(tenant)
 		}
-		if found == wanted {
-			return ""
-		}
-		return fmt.Sprintf("ResidencyEnforced is %s for %d tenants, not %d", status, found, wanted)
-	})
+	}
 }
 
 func nodeName(i int) string { return fmt.Sprintf("node-%d", i) }

@@ -121,7 +121,7 @@ func (c *cluster) startOperator(tb testing.TB, flags ...string) *operatorProcess
 	go func() { o.exited <- o.command.Wait() }()
 	tb.Cleanup(o.stop)
 	want := float64(len(c.region.Spec.DatabaseServers))
-	o.wait("measuring", func() string {
+	o.wait("measuring", time.Second/4, func() string {
 		seen, err := o.scrape()
 		if err != nil {
 			return err.Error()
@@ -158,12 +158,12 @@ func (o *operatorProcess) stop() {
 	}
 }
 
-// wait until missing says nothing any more, and fail with what it says when the operator ends before.
-func (o *operatorProcess) wait(what string, missing func() string) {
+// wait until missing, asked at every pause, says nothing any more, and fail with what it says when the operator ends before.
+func (o *operatorProcess) wait(what string, pause time.Duration, missing func() string) {
 	o.tb.Helper()
 	ctx, cancel := context.WithTimeout(o.tb.Context(), patience)
 	defer cancel()
-	ticker := time.NewTicker(250 * time.Millisecond)
+	ticker := time.NewTicker(pause)
 	defer ticker.Stop()
 	for {
 		left := missing()

@@ -99,7 +99,7 @@ func (c *cluster) reportMeasurements(tb testing.TB, report *Report, o *operatorP
 // awaitMeasurement waits until more than count audits were made, and each store listed as often.
 func (o *operatorProcess) awaitMeasurement(count float64) {
 	o.tb.Helper()
-	o.wait("measuring", func() string {
+	o.wait("measuring", time.Second/4, func() string {
 		seen := o.figures()
 		audits, listings := seen.sum(auditsTotal), seen.sum(listingsTotal)
 		if audits > count && listings == 3*audits {
