@@ -13,6 +13,7 @@ import (
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
 
 	"github.com/termintreu/termintreu/api/v1alpha1"
 	"github.com/termintreu/termintreu/internal/compliance"
@@ -82,7 +83,12 @@ func (r *TenantReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctr
 	if s.failure != nil {
 		return ctrl.Result{}, s.failure
 	}
-	return ctrl.Result{RequeueAfter: r.renewal(s)}, nil
+	again := ctrl.Result{RequeueAfter: r.renewal(s), Priority: new(0)}
+	if s.blocked {
+		// A node may hold a pod of every tenant: telling of the last comes before the second try to evict the first.
+		again.Priority = new(handler.LowPriority)
+	}
+	return again, nil
 }
 
 // lookAgain is how soon a tenant is looked at again that waits for something nobody watches.
