@@ -185,16 +185,35 @@ func backupPeriod(ctx context.Context, c client.Client, region *v1alpha1.DataReg
 	return period
 }
 
+// withJobs are the data CronJobs of a region belong to. They are read one component at a time: whole, a region's are as
+// large as the operator.
+func (l *Leftovers) withJobs(ctx context.Context, region *v1alpha1.DataRegion) (map[string]bool, error) {
+	found := map[string]bool{}
+	for _, component := range []resources.Component{resources.ComponentRetention, resources.ComponentArchive, resources.ComponentBackup, resources.ComponentExpiry} {
+		crons := &batchv1.CronJobList{}
+		err := l.Client.List(ctx, crons, client.InNamespace(region.Spec.PlatformNamespace), client.MatchingFields{jobIndex: string(component)})
+		if err != nil {
+			return nil, err
+		}
+		for i := range crons.Items {
+			labels := crons.Items[i].Labels
+			if dataID := labels[resources.LabelDataID]; dataID != "" && labels[resources.LabelRegion] == region.Name {
+				found[dataID] = true
+			}
+		}
+	}
+	return found, nil
+}
+
 // sweepJobs removes the jobs, Secrets and identities of data that exists nowhere any longer: no schema registers it,
 // no tenant claims it, no store holds a version of a backup.
 func (l *Leftovers) sweepJobs(ctx context.Context, region *v1alpha1.DataRegion, alive map[string]bool) error {
-	crons := &batchv1.CronJobList{}
-	if err := l.Client.List(ctx, crons, client.InNamespace(region.Spec.PlatformNamespace), client.MatchingLabels{resources.LabelRegion: region.Name}); err != nil {
+	found, err := l.withJobs(ctx, region)
+	if err != nil {
 		return err
 	}
-	for i := range crons.Items {
-		dataID := crons.Items[i].Labels[resources.LabelDataID]
-		if dataID == "" || alive[dataID] || !l.storesEmpty(region, dataID) {
+	for dataID := range found {
+		if alive[dataID] || !l.storesEmpty(region, dataID) {
 			continue
 		}
 		for j := range region.Spec.BackupStores {

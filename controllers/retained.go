@@ -83,7 +83,7 @@ func (r *TenantReconciler) tend(ctx context.Context, which func(*declaration) bo
 	defer r.tending.Unlock()
 	documents := &corev1.ConfigMapList{}
 	labels := client.MatchingLabels{resources.LabelComponent: string(resources.ComponentDeclaration)}
-	if err := r.List(ctx, documents, client.InNamespace(r.Defaults.OperatorNamespace), labels, client.UnsafeDisableDeepCopy); err != nil {
+	if err := r.List(ctx, documents, client.InNamespace(r.Defaults.OperatorNamespace), labels); err != nil {
 		return fmt.Errorf("listing the declarations of removed tenants: %w", err)
 	}
 	var failed []error

@@ -31,7 +31,7 @@ import (
 
 var namespaceGVK = corev1.SchemeGroupVersion.WithKind("Namespace")
 
-// Indexes over BookingTenants, and over pods, of which a fleet has thousands.
+// Indexes over BookingTenants, and over pods and CronJobs, of which a fleet has thousands.
 const (
 	hostIndex   = "spec.instance.hosts"
 	regionIndex = "spec.regionRef.name"
@@ -39,6 +39,7 @@ const (
 	dataIDIndex = "dataID"
 	podIndex    = "pod.dataID"
 	nodeIndex   = "pod.node"
+	jobIndex    = "cronJob.component"
 )
 
 // SetupIndexes registers the indexes the reconcilers look tenants up by.
@@ -76,6 +77,7 @@ func SetupIndexes(ctx context.Context, mgr ctrl.Manager) error {
 	if err := errors.Join(
 		mgr.GetFieldIndexer().IndexField(ctx, &corev1.Pod{}, podIndex, ofPod(func(p *corev1.Pod) string { return p.Labels[resources.LabelDataID] })),
 		mgr.GetFieldIndexer().IndexField(ctx, &corev1.Pod{}, nodeIndex, ofPod(func(p *corev1.Pod) string { return p.Spec.NodeName })),
+		mgr.GetFieldIndexer().IndexField(ctx, &batchv1.CronJob{}, jobIndex, func(o client.Object) []string { return []string{o.GetLabels()[resources.LabelComponent]} }),
 	); err != nil {
 		return err
 	}

@@ -3,6 +3,8 @@
 package operator
 
 import (
+	"unique"
+
 	admissionv1 "k8s.io/api/admissionregistration/v1"
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
@@ -34,8 +36,8 @@ func CacheOptions() func(*ctrl.Options) {
 		byObject[kind] = managed
 	}
 	return func(o *ctrl.Options) {
-		o.Cache.ByObject, o.NewClient = byObject, packer.newClient
-		o.Cache.DefaultTransform = cache.TransformStripManagedFields()
+		o.Cache.ByObject = byObject
+		o.Cache.DefaultTransform = compact
 	}
 }
 
@@ -46,7 +48,8 @@ func slimPod(object any) (any, error) {
 		return object, nil
 	}
 	slim := &corev1.Pod{TypeMeta: pod.TypeMeta, ObjectMeta: pod.ObjectMeta}
-	slim.ManagedFields = nil
+	slim.ManagedFields, slim.OwnerReferences = nil, nil
+	slim.Labels, slim.Annotations = shared(pod.Labels), shared(pod.Annotations)
 	slim.Spec.NodeName, slim.Status.Phase, slim.Status.PodIP = pod.Spec.NodeName, pod.Status.Phase, pod.Status.PodIP
 	return slim, nil
 }
@@ -60,4 +63,26 @@ func slimNode(object any) (any, error) {
 	slim := &corev1.Node{TypeMeta: node.TypeMeta, ObjectMeta: node.ObjectMeta}
 	slim.ManagedFields, slim.Annotations = nil, nil
 	return slim, nil
+}
+
+// compact leaves out who wrote which field, and the room to spare that decoding leaves in every list: a copy has none.
+func compact(object any) (any, error) {
+	o, ok := object.(client.Object)
+	if !ok {
+		return object, nil
+	}
+	o.SetManagedFields(nil)
+	return o.DeepCopyObject(), nil
+}
+
+// shared gives a copy whose words are kept once, however many objects hold them.
+func shared(words map[string]string) map[string]string {
+	if words == nil {
+		return nil
+	}
+	copied := make(map[string]string, len(words))
+	for name, value := range words {
+		copied[unique.Make(name).Value()] = unique.Make(value).Value()
+	}
+	return copied
 }

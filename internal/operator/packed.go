@@ -3,39 +3,40 @@
 package operator
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"reflect"
 	"sync"
+	"unique"
 
 	"github.com/klauspost/compress/s2"
-	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/client-go/rest"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/termintreu/termintreu/internal/resources"
 )
 
-// annotationPacked holds a packed object's content, in this process's cache only.
-const annotationPacked = "packed"
-
 // dictionaryLimit is the most s2 takes, in bytes.
 const dictionaryLimit = 64 << 10
 
 // packer keeps objects in the cache as few bytes. A thousand tenants have fifteen thousand objects that differ in a few
-// words; as Go values they are most of the operator's memory. So the cache holds what event handlers and selectors ask
-// for (name, labels, whose it is), and all else as the object's protobuf form, compressed against the first object of
-// its kind and component. A client of the packer's gives whole objects.
+// words; as Go values they are most of the operator's memory.
 type packer struct {
-	// dictionaries by dictionaryKey, *s2.Dict each.
-	dictionaries sync.Map
+	// classes by classKey, *class each.
+	classes sync.Map
 }
 
-type dictionaryKey struct {
+type classKey struct {
 	kind      reflect.Type
 	component string
+}
+
+// class is what the objects of a kind and component have in common: their type, and the first of them.
+type class struct {
+	kind       reflect.Type
+	dictionary *s2.Dict
 }
 
 // packable is what every kind of Kubernetes' own is.
@@ -45,21 +46,21 @@ type packable interface {
 	Unmarshal([]byte) error
 }
 
-func (p *packer) dictionary(o client.Object, first []byte) *s2.Dict {
-	key := dictionaryKey{reflect.TypeOf(o), o.GetLabels()[resources.LabelComponent]}
-	if found, ok := p.dictionaries.Load(key); ok || first == nil {
-		dictionary, _ := found.(*s2.Dict)
-		return dictionary
-	}
-	made := s2.MakeDict(first[:min(len(first), dictionaryLimit)], nil)
-	found, _ := p.dictionaries.LoadOrStore(key, made)
-	return found.(*s2.Dict) //nolint:forcetypeassert // nothing else is stored
+// packedObject is an object as the cache keeps it: what an informer asks for at every turn, and all of it as its protobuf
+// form, compressed against the first object of its class. A copy of it is the whole object, and copies are what readers
+// of a cache are given; so nobody may list its kinds with client.UnsafeDisableDeepCopy.
+type packedObject struct {
+	metav1.ObjectMeta
+	class   *class
+	content string
 }
+
+var _ client.Object = &packedObject{}
 
 // pack is a transform of the cache. It leaves alone what is packed already and what cannot be.
 func (p *packer) pack(object any) (any, error) {
 	o, ok := object.(packable)
-	if !ok || o.GetAnnotations()[annotationPacked] != "" {
+	if _, done := object.(*packedObject); done || !ok {
 		return object, nil
 	}
 	o.SetManagedFields(nil)
@@ -67,85 +68,56 @@ func (p *packer) pack(object any) (any, error) {
 	if err != nil {
 		return nil, fmt.Errorf("packing %T %s/%s: %w", o, o.GetNamespace(), o.GetName(), err)
 	}
-	dictionary := p.dictionary(o, content)
-	if dictionary == nil { // too short to make one of
-		return object, nil
-	}
-	slim, ok := reflect.New(reflect.TypeOf(o).Elem()).Interface().(client.Object)
+	class := p.classOf(o, content)
+	return &packedObject{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: unique.Make(o.GetNamespace()).Value(), Name: o.GetName(),
+			ResourceVersion: o.GetResourceVersion(), Generation: o.GetGeneration(),
+		},
+		class: class, content: string(class.dictionary.Encode(nil, content)),
+	}, nil
+}
+
+func (p *packer) classOf(o client.Object, first []byte) *class {
+	key := classKey{reflect.TypeOf(o).Elem(), o.GetLabels()[resources.LabelComponent]}
+	found, ok := p.classes.Load(key)
 	if !ok {
-		return object, nil
+		// The form of an empty object, even, is longer than the least s2 takes.
+		made := &class{kind: key.kind, dictionary: s2.MakeDict(first[:min(len(first), dictionaryLimit)], nil)}
+		found, _ = p.classes.LoadOrStore(key, made)
 	}
-	slim.SetNamespace(o.GetNamespace())
-	slim.SetName(o.GetName())
-	slim.SetUID(o.GetUID())
-	slim.SetResourceVersion(o.GetResourceVersion())
-	slim.SetGeneration(o.GetGeneration())
-	slim.SetDeletionTimestamp(o.GetDeletionTimestamp())
-	slim.SetLabels(o.GetLabels())
-	annotations := map[string]string{annotationPacked: string(dictionary.Encode(nil, content))}
-	for _, name := range []string{resources.AnnotationTenantName, resources.AnnotationTenantNamespace} {
-		if value, found := o.GetAnnotations()[name]; found {
-			annotations[name] = value
-		}
-	}
-	slim.SetAnnotations(annotations)
-	return slim, nil
+	return found.(*class) //nolint:forcetypeassert // nothing else is stored
 }
 
-// unpack makes an object that was read from the cache whole, in place.
-func (p *packer) unpack(o client.Object) error {
-	packed, found := o.GetAnnotations()[annotationPacked]
-	whole, ok := o.(packable)
-	if !found || !ok {
-		return nil
+// whole unpacks. What cannot be unpacked was not packed here, and nothing else writes to the cache.
+func (o *packedObject) whole() packable {
+	whole := reflect.New(o.class.kind).Interface().(packable) //nolint:forcetypeassert // classes are made of packables alone
+	content, err := o.class.dictionary.Decode(nil, []byte(o.content))
+	if err == nil {
+		err = whole.Unmarshal(content)
 	}
-	failed := func(err error) error {
-		return fmt.Errorf("unpacking %T %s/%s: %w", o, o.GetNamespace(), o.GetName(), err)
-	}
-	dictionary := p.dictionary(o, nil)
-	if dictionary == nil {
-		return failed(errors.New("no dictionary was made for its kind and component"))
-	}
-	content, err := dictionary.Decode(nil, []byte(packed))
 	if err != nil {
-		return failed(err)
+		panic(fmt.Sprintf("unpacking %T %s/%s: %v", whole, o.Namespace, o.Name, err))
 	}
-	kind := o.GetObjectKind().GroupVersionKind()
-	reflect.ValueOf(o).Elem().SetZero()
-	if err := whole.Unmarshal(content); err != nil {
-		return failed(err)
-	}
-	o.GetObjectKind().SetGroupVersionKind(kind)
-	return nil
+	return whole
 }
 
-// newClient makes a client whose reads give whole objects; it is a client.NewClientFunc.
-func (p *packer) newClient(config *rest.Config, options client.Options) (client.Client, error) {
-	made, err := client.New(config, options)
-	return &unpacking{made, p}, err
-}
+// DeepCopyObject gives the whole object.
+func (o *packedObject) DeepCopyObject() runtime.Object { return o.whole() }
 
-type unpacking struct {
-	client.Client
-	packer *packer
-}
+// GetObjectKind tells nothing: the cache says of what kind its objects are.
+func (o *packedObject) GetObjectKind() schema.ObjectKind { return schema.EmptyObjectKind }
 
-func (u *unpacking) Get(ctx context.Context, key client.ObjectKey, o client.Object, options ...client.GetOption) error {
-	if err := u.Client.Get(ctx, key, o, options...); err != nil {
-		return err
-	}
-	return u.packer.unpack(o)
-}
+// What event handlers and selectors ask for now and then is unpacked each time.
 
-func (u *unpacking) List(ctx context.Context, list client.ObjectList, options ...client.ListOption) error {
-	if err := u.Client.List(ctx, list, options...); err != nil {
-		return err
-	}
-	return meta.EachListItem(list, func(item runtime.Object) error {
-		o, ok := item.(client.Object)
-		if !ok {
-			return nil
-		}
-		return u.packer.unpack(o)
-	})
+func (o *packedObject) GetLabels() map[string]string      { return o.whole().GetLabels() }
+func (o *packedObject) GetAnnotations() map[string]string { return o.whole().GetAnnotations() }
+func (o *packedObject) GetUID() types.UID                 { return o.whole().GetUID() }
+func (o *packedObject) GetFinalizers() []string           { return o.whole().GetFinalizers() }
+func (o *packedObject) GetCreationTimestamp() metav1.Time { return o.whole().GetCreationTimestamp() }
+func (o *packedObject) GetDeletionTimestamp() *metav1.Time {
+	return o.whole().GetDeletionTimestamp()
+}
+func (o *packedObject) GetOwnerReferences() []metav1.OwnerReference {
+	return o.whole().GetOwnerReferences()
 }
