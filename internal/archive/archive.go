@@ -8,7 +8,6 @@ package archive
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -257,9 +256,3 @@ func (e *archiveError) Unwrap() error { return e.cause }
 
 // word is all of an error that may be kept: the archive's name and the class.
 func (e *archiveError) word() string { return e.archive + ": " + string(objectstore.ClassOf(e.cause)) }
-
-// versionsOf is the receipt: the version at each archive.
-func versionsOf(versions map[string]string) (string, error) {
-	raw, err := json.Marshal(versions)
-	return string(raw), err
-}

@@ -55,12 +55,8 @@ func (r *run) handOver(ctx context.Context, category v1alpha1.Category, at place
 	if err != nil {
 		return false, err
 	}
-	receipt, err := versionsOf(versions)
-	if err != nil {
-		return false, err
-	}
 	var confirmed bool
-	err = r.conn.QueryRow(ctx, "SELECT archive_confirm($1, $2, $3::text::tid, $4, $5::text::jsonb)", category, at.Number, at.Place, sealed.sum, receipt).Scan(&confirmed)
+	err = r.conn.QueryRow(ctx, "SELECT archive_confirm($1, $2, $3::text::tid, $4, $5)", category, at.Number, at.Place, sealed.sum, versions).Scan(&confirmed)
 	return confirmed, err
 }
 

@@ -50,7 +50,8 @@ func ArchiveKey(prefix string, until time.Time, object string) string {
 	return prefix + ArchiveFolder + until.UTC().Format(KeyTime) + "-" + object + archiveEnd
 }
 
-// ParseArchiveKey gives when what a key names may go; ok is false for keys that are none of an archive's.
+// ParseArchiveKey gives when what a key names may go; ok is false for keys that are none of an archive's. Nobody of ours
+// needs it to hand over: it is for whoever reads an archive, as the tests do.
 func ParseArchiveKey(key string) (until time.Time, ok bool) {
 	_, name, _ := strings.Cut(key, "/")
 	name, folder := strings.CutPrefix(name, ArchiveFolder)

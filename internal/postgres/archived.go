@@ -4,7 +4,6 @@ package postgres
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -47,14 +46,13 @@ func (a *Admin) Archived(ctx context.Context, dataID string) (archived []Archive
 		return nil, err
 	}
 	var archives bool
-	var raw []byte
 	err = a.pool.QueryRow(ctx, "SELECT to_regprocedure($1) IS NOT NULL", ident(dataID)+".archive_audit()").Scan(&archives)
-	if err == nil && archives {
-		err = a.pool.QueryRow(ctx, fmt.Sprintf("SELECT %s.archive_audit()", ident(dataID))).Scan(&raw)
+	if err == nil && !archives {
+		return nil, nil
 	}
 	var documents []archivedDocument
-	if err == nil && archives {
-		err = json.Unmarshal(raw, &documents)
+	if err == nil {
+		err = a.pool.QueryRow(ctx, fmt.Sprintf("SELECT %s.archive_audit()", ident(dataID))).Scan(&documents)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("counting what tenant %s handed over in database %s: %w", dataID, a.name, err)
