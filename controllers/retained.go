@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -286,8 +287,9 @@ func (r *TenantReconciler) reportKept(s *scope, region *v1alpha1.DataRegion, fin
 	for _, incident := range s.history.Healed {
 		tell(corev1.EventTypeNormal, "IncidentHealed", "%s %s: %s no longer", incident.Reason, incident.Where, incident.What)
 	}
-	for _, done := range s.done {
-		tell(corev1.EventTypeNormal, "Applied", "%s", done)
+	if len(s.done) > 0 {
+		// One event, since the recorder counts those that differ in their note alone as one, and keeps the first note.
+		tell(corev1.EventTypeNormal, "Applied", "%s", strings.Join(s.done, ", "))
 	}
 }
 

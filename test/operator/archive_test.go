@@ -195,7 +195,9 @@ var _ = Describe("The archive", func() {
 		Expect(admin.Delete(ctx, w.secretOf(ctx, tenant, "expiry"))).To(Succeed())
 		Eventually(func(g Gomega) { w.keeperLists(ctx, g, tenant) }).Should(Succeed())
 		// A round tells what it did once it has applied everything.
-		Eventually(func() string { return w.regionEvents(ctx) }).Should(ContainSubstring("made the keeper at store " + stores[0].Name + " anew"))
+		for _, store := range stores {
+			Eventually(func() string { return w.regionEvents(ctx) }).Should(ContainSubstring("made the keeper at store " + store.Name + " anew"))
+		}
 		Expect(w.secretOf(ctx, tenant, "archive").Data).To(Equal(writer))
 		report, err := w.handOver(ctx, tenant)
 		Expect(err).NotTo(HaveOccurred())
