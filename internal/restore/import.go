@@ -177,6 +177,9 @@ func (i *intake) prove(ctx context.Context, manifest *export.Manifest) error {
 		return fmt.Errorf("purging what was imported: %w", err)
 	}
 	i.result.Purged = purgedOf(report)
+	if err := analyse(ctx, i.conn); err != nil {
+		return err
+	}
 	if i.result.Overdue, err = overdue(ctx, i.conn); err != nil {
 		return err
 	}

@@ -93,6 +93,14 @@ func TestAnExportComesInTheSameAndNothingOverdueWithIt(t *testing.T) {
 	if n := value[int64](fresh, "SELECT count(*) FROM $SCHEMA.appointment"); n != 40 {
 		t.Errorf("%d appointments are in use, want 40", n)
 	}
+	if purged := value[bool](fresh, `SELECT min(bound) < now() FROM pg_stats, unnest(histogram_bounds::text::timestamptz[]) AS bound
+		WHERE schemaname = '$SCHEMA' AND tablename = 'appointment' AND attname = 'ends_at'`); purged {
+		t.Error("the statistics hold what was purged")
+	}
+	if unknown := value[string](fresh, `SELECT coalesce(string_agg(relname, ', '), '') FROM pg_class
+		WHERE relnamespace = '$SCHEMA'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition AND relname <> 'retention_rule' AND reltuples < 0`); unknown != "" {
+		t.Errorf("the planner knows nothing of %s", unknown)
+	}
 	if value[bool](fresh, "SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)", postgres.QuarantineOf(fresh.tenant.DataID).Role) {
 		t.Error("the login of the import is still there")
 	}

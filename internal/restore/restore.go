@@ -159,7 +159,7 @@ func (r *run) work(ctx context.Context) error {
 	if err := r.replay(ctx, journal); err != nil {
 		return err
 	}
-	if err := r.analyse(ctx); err != nil {
+	if err := analyse(ctx, r.conn); err != nil {
 		return err
 	}
 	if err := r.prove(ctx, journal); err != nil {

@@ -49,7 +49,7 @@ func (r *run) build(ctx context.Context, version int64) (*shape, error) {
 		return nil, fmt.Errorf("making a table for the periods of then: %w", scrub(err))
 	}
 	s := &shape{tables: map[string]bool{}}
-	tables, err := r.tables(ctx)
+	tables, err := tablesOf(ctx, r.conn)
 	if err != nil {
 		return nil, err
 	}
@@ -59,15 +59,15 @@ func (r *run) build(ctx context.Context, version int64) (*shape, error) {
 	if err := r.empty(ctx, tables); err != nil {
 		return nil, err
 	}
-	if s.sequences, err = r.strings(ctx, `SELECT relname::text FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind = 'S'`); err != nil {
+	if s.sequences, err = stringsOf(ctx, r.conn, `SELECT relname::text FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relkind = 'S'`); err != nil {
 		return nil, err
 	}
 	return s, r.strip(ctx, s)
 }
 
-// tables of the quarantine's owner.
-func (r *run) tables(ctx context.Context) ([]string, error) {
-	return r.strings(ctx, `SELECT relname::text FROM pg_class WHERE relnamespace = current_schema()::regnamespace
+// tablesOf gives those of the quarantine's owner.
+func tablesOf(ctx context.Context, conn *pgx.Conn) ([]string, error) {
+	return stringsOf(ctx, conn, `SELECT relname::text FROM pg_class WHERE relnamespace = current_schema()::regnamespace
 		AND relkind IN ('r', 'p') AND NOT relispartition AND relowner = current_user::regrole`)
 }
 
@@ -137,13 +137,13 @@ func (r *run) complete(ctx context.Context, s *shape) error {
 }
 
 // analyse gives the planner its statistics once whoever must go has gone, since statistics hold values of rows.
-func (r *run) analyse(ctx context.Context) error {
-	tables, err := r.tables(ctx)
+func analyse(ctx context.Context, conn *pgx.Conn) error {
+	tables, err := tablesOf(ctx, conn)
 	if err != nil {
 		return err
 	}
 	for _, table := range tables {
-		if _, err := r.conn.Exec(ctx, "ANALYZE "+pgx.Identifier{table}.Sanitize()); err != nil {
+		if _, err := conn.Exec(ctx, "ANALYZE "+pgx.Identifier{table}.Sanitize()); err != nil {
 			return fmt.Errorf("analysing table %s: %w", table, scrub(err))
 		}
 	}
@@ -170,8 +170,8 @@ func (r *run) statements(ctx context.Context, what string, list []string) error 
 	return nil
 }
 
-func (r *run) strings(ctx context.Context, sql string) ([]string, error) {
-	rows, err := r.conn.Query(ctx, sql)
+func stringsOf(ctx context.Context, conn *pgx.Conn, sql string) ([]string, error) {
+	rows, err := conn.Query(ctx, sql)
 	if err != nil {
 		return nil, fmt.Errorf("reading the catalogue: %w", scrub(err))
 	}
