@@ -99,7 +99,7 @@ func (r *TenantReconciler) tend(ctx context.Context, which func(*declaration) bo
 		if !which(kept) || document.DeletionTimestamp != nil {
 			continue
 		}
-		if err := r.tendOne(ctx, document.Labels[resources.LabelRegion], kept); err != nil {
+		if err := r.tendOne(ctx, kept); err != nil {
 			failed = append(failed, err)
 		}
 	}
@@ -108,25 +108,29 @@ func (r *TenantReconciler) tend(ctx context.Context, which func(*declaration) bo
 }
 
 // tendOne observes, judges, mends and reports the jobs of one removed tenant (invariants 1 and 4).
-func (r *TenantReconciler) tendOne(ctx context.Context, regionName string, kept *declaration) error {
+func (r *TenantReconciler) tendOne(ctx context.Context, kept *declaration) error {
+	dataID := plan.DataID(kept.Tenant.UID)
+	if alive, err := r.alive(ctx, dataID); alive || err != nil {
+		return err
+	}
 	region := &v1alpha1.DataRegion{}
-	if err := r.Get(ctx, types.NamespacedName{Name: regionName}, region); err != nil {
+	if err := r.Get(ctx, types.NamespacedName{Name: kept.Tenant.Spec.RegionRef.Name}, region); err != nil {
 		return client.IgnoreNotFound(err)
 	}
 	s := &scope{now: r.Now(), tenant: &kept.Tenant}
 	s.input = plan.Input{Tenant: &kept.Tenant, Policy: &kept.Policy, Region: r.Book.Resolve(region), Defaults: r.Defaults, Now: s.now, Placement: kept.Tenant.Status.Database}
 	p, err := plan.Build(s.input)
 	if err != nil {
-		return fmt.Errorf("planning the jobs of removed tenant %s: %w", plan.DataID(kept.Tenant.UID), err)
-	}
-	if alive, err := r.alive(ctx, p); alive || err != nil {
-		return err
+		return fmt.Errorf("planning the jobs of removed tenant %s: %w", dataID, err)
 	}
 	s.plan = p
 	purge, sure := r.purges(s)
-	creds, err := r.keptCredentials(ctx, s, purge)
-	if err != nil {
-		return err
+	creds := &resources.Credentials{}
+	if sure {
+		// What is lost is made anew at the stores only for a Secret that is applied in the same round.
+		if creds, err = r.keptCredentials(ctx, s, purge); err != nil {
+			return err
+		}
 	}
 	desired := resources.KeptObjects(p, *creds, purge)
 	// The Secret stays, from which the job is made again where the region declares an archive again.
@@ -151,9 +155,9 @@ func (r *TenantReconciler) tendOne(ctx context.Context, regionName string, kept 
 }
 
 // alive tells whether the BookingTenant is still there, whose own reconciler looks after everything.
-func (r *TenantReconciler) alive(ctx context.Context, p *plan.Plan) (bool, error) {
+func (r *TenantReconciler) alive(ctx context.Context, dataID string) (bool, error) {
 	tenants := &v1alpha1.BookingTenantList{}
-	err := r.List(ctx, tenants, client.MatchingFields{dataIDIndex: p.DataID}, client.UnsafeDisableDeepCopy)
+	err := r.List(ctx, tenants, client.MatchingFields{dataIDIndex: dataID}, client.UnsafeDisableDeepCopy)
 	return len(tenants.Items) > 0, err
 }
 

@@ -92,6 +92,35 @@ var _ = Describe("The jobs of a removed tenant", func() {
 		}
 		w.expectGone(ctx, tenant)
 	})
+
+	It("keep their keys at the stores while no audit tells what is left of the tenant", func(ctx SpecContext) {
+		w := newWorld(ctx)
+		first := startOperator()
+		tenant := w.create(ctx, "site")
+		w.settle(ctx, tenant)
+		Expect(admin.Delete(ctx, tenant)).To(Succeed())
+		expectReleased(ctx, tenant)
+		w.retained(ctx, ContainElement(HaveField("Jobs", metav1.ConditionTrue)))
+		first.kill()
+		secret := w.secretOf(ctx, tenant, "expiry")
+		Expect(admin.Delete(ctx, secret)).To(Succeed())
+		Expect(admin.Delete(ctx, w.cronOf(ctx, tenant, "expiry"))).To(Succeed())
+		honest := w.live(ctx).Spec.DatabaseServers[0].AdminSecretRef.Name
+		w.declare(ctx, func(spec *v1alpha1.DataRegionSpec) { spec.DatabaseServers[0].AdminSecretRef.Name = w.name + "-gone" })
+
+		startOperator()
+		Eventually(func() string { return w.regionEvents(ctx) }).Should(ContainSubstring("-expiry was deleted"))
+		for _, store := range stores {
+			id, key := settings.StoreKeys(store.Name)
+			_, err := store.As(string(secret.Data[id]), string(secret.Data[key])).ListObjectVersions(ctx, versionsOf(store.Bucket, dataIDOf(tenant)+"/"))
+			Expect(err).NotTo(HaveOccurred(), "the keeper's keys at %s were made anew for nobody", store.Name)
+		}
+
+		By("the database answering again")
+		w.declare(ctx, func(spec *v1alpha1.DataRegionSpec) { spec.DatabaseServers[0].AdminSecretRef.Name = honest })
+		w.expectKeptIncident(ctx, v1alpha1.ReasonJobMissing, true)
+		Eventually(func(g Gomega) { w.keeperLists(ctx, g, tenant) }).Should(Succeed())
+	})
 })
 
 func (w *world) cronOf(ctx context.Context, tenant *v1alpha1.BookingTenant, job string) *batchv1.CronJob {
