@@ -92,6 +92,9 @@ func lasting(status *v1alpha1.BookingTenantStatus) *v1alpha1.BookingTenantStatus
 		for i := range s.Retention.Categories {
 			c := &s.Retention.Categories[i]
 			c.Oldest, c.Removed, c.LastRun, c.NextDue = nil, nil, nil, nil
+			if c.Archived != nil {
+				c.Archived = &v1alpha1.ArchivedEvidence{Failure: c.Archived.Failure}
+			}
 		}
 	}
 	if s.Backup != nil {

@@ -294,11 +294,18 @@ func differs(a, b Record) bool {
 	for i := range a.Retention.Categories {
 		x, y := a.Retention.Categories[i], b.Retention.Categories[i]
 		if x.Category != y.Category || x.Overdue != y.Overdue || x.Period != y.Period || x.Action != y.Action || x.Held != y.Held ||
-			(x.SuspendedUntil == nil) != (y.SuspendedUntil == nil) || (x.Rows == 0) != (y.Rows == 0) {
+			(x.SuspendedUntil == nil) != (y.SuspendedUntil == nil) || (x.Rows == 0) != (y.Rows == 0) || archivedDiffers(x.Archived, y.Archived) {
 			return true
 		}
 	}
 	return false
+}
+
+func archivedDiffers(a, b *compliance.Archived) bool {
+	if a == nil || b == nil {
+		return a != b
+	}
+	return a.Period != b.Period || a.Failure != b.Failure
 }
 
 func waitDiffers(a, b *compliance.Erasures) bool {

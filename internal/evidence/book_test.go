@@ -48,7 +48,7 @@ func (b *listened) expectTold(t *testing.T, why string, want ...string) {
 func record(change func(*evidence.Record, *compliance.Category)) evidence.Record {
 	r := evidence.Record{SpecHash: "hash-1", Retention: compliance.Retention{Categories: []compliance.Category{
 		{Category: v1alpha1.CategoryHold, Period: time.Minute, Action: v1alpha1.ActionDelete},
-		{Category: v1alpha1.CategoryContact, Period: time.Hour, Action: v1alpha1.ActionDelete, Rows: 5},
+		{Category: v1alpha1.CategoryContact, Period: time.Hour, Action: v1alpha1.ActionDelete, Rows: 5, Archived: &compliance.Archived{Period: time.Hour, Records: 3}},
 	}}}
 	change(&r, &r.Retention.Categories[1])
 	return r
@@ -74,6 +74,10 @@ func TestAnAuditTellsOnlyOfTenantsWhoseVerdictMayChange(t *testing.T) {
 		"the last row gone":       {func(_ *evidence.Record, c *compliance.Category) { c.Rows = 0 }, true},
 		"another period":          {func(_ *evidence.Record, c *compliance.Category) { c.Period = time.Minute }, true},
 		"another action":          {func(_ *evidence.Record, c *compliance.Category) { c.Action = v1alpha1.ActionAnonymize }, true},
+		"more handed over":        {func(_ *evidence.Record, c *compliance.Category) { c.Archived.Records, c.Archived.At = 4, &now }, false},
+		"an archive that fails":   {func(_ *evidence.Record, c *compliance.Category) { c.Archived.Failure = "statutory: LockIgnored" }, true},
+		"another archive period":  {func(_ *evidence.Record, c *compliance.Category) { c.Archived.Period = time.Minute }, true},
+		"no longer handed over":   {func(_ *evidence.Record, c *compliance.Category) { c.Archived = nil }, true},
 		"a category gone":         {func(r *evidence.Record, _ *compliance.Category) { r.Retention.Categories = r.Retention.Categories[:1] }, true},
 		"brought to another spec": {func(r *evidence.Record, _ *compliance.Category) { r.SpecHash = "hash-2" }, true},
 		"no longer readable":      {func(r *evidence.Record, _ *compliance.Category) { r.Err = errDown }, true},
