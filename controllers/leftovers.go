@@ -221,6 +221,9 @@ func (l *Leftovers) sweepJobs(ctx context.Context, region *v1alpha1.DataRegion, 
 				return err
 			}
 		}
+		if err := leaveArchives(ctx, l.Stores, region, dataID); err != nil {
+			return err
+		}
 		// Before the jobs, or they would be made again.
 		if err := forgetDeclaration(ctx, l.Client, l.Namespace, dataID); err != nil {
 			return err
@@ -244,7 +247,7 @@ func (l *Leftovers) storesEmpty(region *v1alpha1.DataRegion, dataID string) bool
 // removeFromStore deletes every version under the tenant's prefix that no lock keeps, and the identities that reached
 // it once none is left; locked is when the last lock ends.
 func removeFromStore(ctx context.Context, stores *Stores, region string, store *v1alpha1.BackupStore, dataID string) (locked time.Time, err error) {
-	c, identities, err := stores.Client(ctx, region, store)
+	c, _, err := stores.Client(ctx, region, store)
 	if err != nil {
 		return time.Time{}, err
 	}
@@ -257,10 +260,28 @@ func removeFromStore(ctx context.Context, stores *Stores, region string, store *
 	if _, err := c.AbortUploads(ctx, dataID+"/", time.Now()); err != nil {
 		return time.Time{}, fmt.Errorf("ending unfinished uploads of %s at store %s: %w", dataID, store.Name, err)
 	}
-	if err := identities.Remove(ctx, dataID); err != nil {
-		return time.Time{}, fmt.Errorf("removing the identities of %s at store %s: %w", dataID, store.Name, err)
+	return time.Time{}, removeIdentities(ctx, stores, region, store, dataID)
+}
+
+// leaveArchives takes away the identities that reached the tenant's prefix at each archive. What lies there stays.
+func leaveArchives(ctx context.Context, stores *Stores, region *v1alpha1.DataRegion, dataID string) error {
+	for i := range region.Spec.Archives {
+		if err := removeIdentities(ctx, stores, region.Name, &region.Spec.Archives[i], dataID); err != nil {
+			return err
+		}
 	}
-	return time.Time{}, nil
+	return nil
+}
+
+func removeIdentities(ctx context.Context, stores *Stores, region string, store *v1alpha1.BackupStore, dataID string) error {
+	_, identities, err := stores.Client(ctx, region, store)
+	if err == nil {
+		err = identities.Remove(ctx, dataID)
+	}
+	if err != nil {
+		return fmt.Errorf("removing the identities of %s at store %s: %w", dataID, store.Name, err)
+	}
+	return nil
 }
 
 // deletePurge removes purge and hand-over, which go with the schema.

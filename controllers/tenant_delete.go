@@ -155,6 +155,9 @@ func (r *TenantReconciler) deleteData(ctx context.Context, s *scope) error {
 			"Schema %s and its roles are gone; backups the stores have locked go with their period, the last lock ends at %s: DeletionCertificate %s", dataID, locked.UTC().Format(time.RFC3339), cert.Name)
 		return nil
 	}
+	if err := leaveArchives(ctx, r.Stores, region, dataID); err != nil {
+		return err
+	}
 	if err := deletePlatformObjects(ctx, r.Client, region.Spec.PlatformNamespace, client.MatchingLabels{resources.LabelDataID: dataID}); err != nil {
 		return err
 	}

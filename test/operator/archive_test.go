@@ -89,6 +89,13 @@ func (w *world) handOver(ctx context.Context, tenant *v1alpha1.BookingTenant) (a
 	return archive.Run(ctx, o)
 }
 
+// listArchive tries the archive with what a Secret of the tenant's jobs holds.
+func (w *world) listArchive(ctx context.Context, tenant *v1alpha1.BookingTenant, secret map[string][]byte) error {
+	keys := stores[0].As(string(secret["statutory.accessKeyID"]), string(secret["statutory.secretAccessKey"]))
+	_, err := keys.ListObjectVersions(ctx, versionsOf("archive-"+w.name, dataIDOf(tenant)+"/"))
+	return err
+}
+
 // T8: documents under a statutory period go to the archive, and status says what went, or why not.
 var _ = Describe("The archive", func() {
 	It("gets what is due before it is deleted, and the status says until when it stays", func(ctx SpecContext) {
@@ -149,6 +156,8 @@ var _ = Describe("The archive", func() {
 		startOperator()
 		tenant := w.removeOwing(ctx)
 		schema := dataIDOf(tenant)
+		keeper := w.secretOf(ctx, tenant, "expiry").Data
+		Expect(w.listArchive(ctx, tenant, keeper)).To(Succeed())
 
 		By("the hand-over, which lets it go")
 		_, err := w.handOver(ctx, tenant)
@@ -165,6 +174,8 @@ var _ = Describe("The archive", func() {
 		listed, err := stores[0].Admin().ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: aws.String("archive-" + w.name), Prefix: aws.String(schema + "/")})
 		Expect(err).NotTo(HaveOccurred())
 		Expect(listed.Contents).To(HaveLen(1))
+		expectReleased(ctx, tenant)
+		Expect(w.listArchive(ctx, tenant, keeper)).NotTo(Succeed(), "the tenant's identity at the archive is still good")
 	})
 
 	It("goes on getting what a removed tenant keeps, even when somebody deletes expiry's Secret", func(ctx SpecContext) {
@@ -202,6 +213,15 @@ var _ = Describe("The archive", func() {
 		report, err := w.handOver(ctx, tenant)
 		Expect(err).NotTo(HaveOccurred())
 		Expect(report.Categories).To(ConsistOf(archive.Category{Name: v1alpha1.CategoryAttachment, HandedOver: 1, Removed: 1}))
+
+		By("schema and backups reaching their end, after which nobody reaches the archive for the tenant")
+		Expect(w.listArchive(ctx, tenant, keeper)).To(Succeed())
+		execute(ctx, w, "UPDATE termintreu.tenant SET retained_until = now() - interval '1 second' WHERE data_id = $1", dataIDOf(tenant))
+		for _, store := range stores {
+			Expect(w.storeAdmin(store.Name).DeleteAll(ctx, dataIDOf(tenant)+"/")).To(Succeed())
+		}
+		w.expectGone(ctx, tenant)
+		Expect(w.listArchive(ctx, tenant, keeper)).NotTo(Succeed(), "the tenant's identity at the archive is still good")
 	})
 
 	It("is given up by the region while a document waits, which goes unarchived with its schema", func(ctx SpecContext) {
