@@ -223,7 +223,8 @@ func (c *Certifier) track(ctx context.Context, cert *v1alpha1.DeletionCertificat
 	for i := range cert.Status.Backups {
 		b := &cert.Status.Backups[i]
 		listing := c.Book.Listing(evidence.StoreKey{Region: cert.Spec.Region, Store: b.Store})
-		if b.GoneAt == nil && listing.Err == nil && listing.At.After(cert.Status.DeletedAt.Time) && listing.Tenants[cert.Spec.DataID].OldestVersion == nil {
+		listed := listing.Err == nil && listing.Tenants != nil && listing.At.After(cert.Status.DeletedAt.Time)
+		if b.GoneAt == nil && listed && listing.Tenants[cert.Spec.DataID].OldestVersion == nil {
 			b.GoneAt = timeOf(listing.At.Truncate(time.Second))
 		}
 	}

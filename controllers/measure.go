@@ -187,7 +187,7 @@ func (m *Measurer) listOnce(ctx context.Context, region *v1alpha1.DataRegion, st
 		return evidence.Listing{}, compliance.Endpoint{}, err
 	}
 	c.Reconnect()
-	inventory, mark, err := c.MarkedInventory(ctx)
+	inventory, mark, err := inventoryOf(ctx, region, store, c)
 	if err != nil {
 		return evidence.Listing{}, compliance.Endpoint{}, err
 	}
@@ -204,8 +204,20 @@ func (m *Measurer) listOnce(ctx context.Context, region *v1alpha1.DataRegion, st
 	return evidence.Listing{Tenants: tenants, Bound: bound}, met, nil
 }
 
+// inventoryOf lists a store. Of an archive, which only grows, nobody asks more than its mark: it has no inventory.
+func inventoryOf(ctx context.Context, region *v1alpha1.DataRegion, store *v1alpha1.BackupStore, c *objectstore.Client) (map[string]objectstore.Inventory, string, error) {
+	if plan.UseOf(region, store.Name) == plan.ArchiveUse(store.Name) {
+		mark, err := c.Mark(ctx)
+		return nil, mark, err
+	}
+	return c.MarkedInventory(ctx)
+}
+
 // listingOf keeps what verdicts need of an inventory: a backup counts at the second it was started, newest first.
 func listingOf(inventory map[string]objectstore.Inventory) map[string]compliance.Store {
+	if inventory == nil {
+		return nil
+	}
 	tenants := make(map[string]compliance.Store, len(inventory))
 	for dataID, found := range inventory {
 		store := compliance.Store{Backups: make([]time.Time, 0, len(found.Backups))}

@@ -44,7 +44,7 @@ type Audit struct {
 type Listing struct {
 	At  time.Time
 	Err error
-	// Tenants by DataID.
+	// Tenants by DataID; nil where nothing but the mark was listed.
 	Tenants map[string]compliance.Store
 	// Bound are the tenants whose identity reaches exactly their prefix.
 	Bound map[string]bool

@@ -111,3 +111,29 @@ func FuzzParseKey(f *testing.F) {
 		}
 	})
 }
+
+func TestTheMarkIsFoundWithoutALookAtAnythingElse(t *testing.T) {
+	client := s3test.Start(t, 1)[0].Objects(t)
+	put(t, client, objectstore.MarkKey+"-beside", "no mark")
+	mark := func() string {
+		t.Helper()
+		alone, err := client.Mark(t.Context())
+		must(t, err)
+		inventory, listed, err := client.MarkedInventory(t.Context())
+		must(t, err)
+		if alone != listed || inventory[""].Versions != 1 {
+			t.Errorf("the mark is %q alone, and %q in an inventory of %+v", alone, listed, inventory)
+		}
+		return alone
+	}
+	if got := mark(); got != "" {
+		t.Errorf("a bucket without a mark has %q", got)
+	}
+	first, err := client.PutMark(t.Context())
+	must(t, err)
+	_, err = client.PutMark(t.Context())
+	must(t, err)
+	if got := mark(); first == "" || got != first {
+		t.Errorf("the mark is %q, want the first version %q", got, first)
+	}
+}

@@ -22,8 +22,12 @@ func (c *Client) PutMark(ctx context.Context) (string, error) {
 	if err := c.Put(ctx, MarkKey, "", bytes.NewReader(markText)); err != nil {
 		return "", err
 	}
-	mark := ""
-	err := c.ListVersions(ctx, MarkKey, func(v Version) error {
+	return c.Mark(ctx)
+}
+
+// Mark gives the version of the mark without a look at anything else; empty when there is none.
+func (c *Client) Mark(ctx context.Context) (mark string, err error) {
+	err = c.ListVersions(ctx, MarkKey, func(v Version) error {
 		mark = markOf(mark, v)
 		return nil
 	})
