@@ -56,8 +56,8 @@ func TestTheProgramOfPodsStartsTheCommandOfEveryPod(t *testing.T) {
 	if out, err := exec.Command("go", "build", "-tags", "operand", "-o", program, module).CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	// No object starts an import or a hold yet; people do, in a pod of the image.
-	commands := map[string]string{"import": "import", "hold": "hold open"}
+	// No object starts a hold; people do, in a pod of the image.
+	commands := map[string]string{"hold": "hold open"}
 	for name, template := range podTemplates(t) {
 		command := template.Spec.Containers[0].Command
 		if command[0] != resources.Executable {
