@@ -15,7 +15,7 @@ var basedOnConsent = regexp.MustCompile(`Art[.]? ?6 ?([(]1[)]|Abs[.]? ?1) ?([(]a
 // checkConsents refuses consents that could not be stored, and a policy that rests everything on consent while a service
 // asks for none (T2).
 func checkConsents(in *Input) *Refusal {
-	ruled := slices.ContainsFunc(in.Policy.Spec.Rules, func(rule v1alpha1.RetentionRule) bool { return rule.Category == v1alpha1.CategoryConsent })
+	ruled := ruleOf(in.Policy, v1alpha1.CategoryConsent) != nil
 	for _, service := range in.Tenant.Spec.Catalogue.Services {
 		if len(service.Consents) > 0 && !ruled {
 			return refuse(v1alpha1.ReasonInvalidCatalogue, "service %s asks for consent, but RetentionPolicy %s has no rule for category Consent, so that none could be stored: ask the data protection officer to add one, or remove the service's consents",

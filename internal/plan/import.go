@@ -3,6 +3,7 @@
 package plan
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -22,13 +23,7 @@ type Import struct {
 // own prefix, which its identities alone reach: nobody can name what another tenant has at the store (invariant 6).
 func BuildImport(in Input, p *Plan) (*Import, error) {
 	spec := in.Tenant.Spec.Bootstrap.Import
-	at := -1
-	for n := range p.Backup.Stores {
-		if spec.Store == "" || p.Backup.Stores[n].Name == spec.Store {
-			at = n
-			break
-		}
-	}
+	at := slices.IndexFunc(p.Backup.Stores, func(s v1alpha1.BackupStore) bool { return spec.Store == "" || s.Name == spec.Store })
 	if at < 0 {
 		return nil, refuse(v1alpha1.ReasonInvalidImport, "spec.bootstrap.import.store %s holds no backups of this tenant: name one of the first %d backup stores of DataRegion %s, or none",
 			spec.Store, len(p.Backup.Stores), p.Region.Name)

@@ -86,9 +86,9 @@ func demands(in *Input) []demand {
 		s := &region.BackupStores[i]
 		list = append(list, demand{StoreUse(s.Name), &s.Processor, all, whole})
 	}
-	for i := range region.Archives {
-		// An archive no rule hands over to keeps nothing, whatever its processor may.
-		if rule := longestArchive(policy); rule != nil {
+	// An archive no rule hands over to keeps nothing, whatever its processor may.
+	if rule := longestArchive(policy); rule != nil {
+		for i := range region.Archives {
 			a := &region.Archives[i]
 			list = append(list, demand{ArchiveUse(a.Name), &a.Processor,
 				"RetentionPolicy " + policy.Name + " has " + string(rule.Category) + " archived for " + string(rule.Archive.Period), duration(rule.Archive.Period)})
