@@ -61,7 +61,7 @@ func (r *TenantReconciler) applyObjects(ctx context.Context, s *scope, desired, 
 		if err != nil {
 			return err
 		}
-		if live != nil && resources.Matches(object.Config, live) {
+		if live != nil && r.matched.is(object.Config, live) {
 			continue
 		}
 		if err := r.Client.Apply(ctx, object.Config, FieldOwner, client.ForceOwnership); err != nil {

@@ -41,6 +41,7 @@ type TenantReconciler struct {
 	placing    placing
 	namespaces bindings
 	applied    appliedSpecs
+	matched    matched
 	// incidents reported last, by UID of the tenant; only of tenants that had any.
 	incidents sync.Map
 	// tending lets one look after the jobs of removed tenants at a time.
