@@ -152,7 +152,7 @@ func scheduledJobs(ctx context.Context, tenant *v1alpha1.BookingTenant) (names [
 	return names
 }
 
-func fetch(ctx context.Context, store, key, file string) {
+func fetched(ctx context.Context, store, key string) []byte {
 	GinkgoHelper()
 	objects, bucket := storeOf(store)
 	object, err := objects.GetObject(ctx, &s3.GetObjectInput{Bucket: &bucket, Key: &key})
@@ -160,6 +160,12 @@ func fetch(ctx context.Context, store, key, file string) {
 	defer func() { _ = object.Body.Close() }()
 	raw, err := io.ReadAll(object.Body)
 	Expect(err).NotTo(HaveOccurred(), store)
+	return raw
+}
+
+func fetch(ctx context.Context, store, key, file string) {
+	GinkgoHelper()
+	raw := fetched(ctx, store, key)
 	if before, err := os.ReadFile(file); err == nil {
 		Expect(string(before)).To(Equal(string(raw)), "the copy at %s differs", store)
 	}

@@ -5,7 +5,6 @@ package e2e_test
 import (
 	"bytes"
 	"context"
-	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -148,17 +147,6 @@ func digestOf(ctx context.Context, tenant *v1alpha1.BookingTenant) string {
 	GinkgoHelper()
 	return value[string](ctx, home(ctx, tenant), `SELECT count(*) || ' ' || md5(string_agg(a::text || c::text, '|' ORDER BY a.id))
 		FROM appointment AS a JOIN contact AS c ON c.appointment_id = a.id WHERE a.cancelled_at IS NULL`)
-}
-
-func fetched(ctx context.Context, store, key string) []byte {
-	GinkgoHelper()
-	objects, bucket := storeOf(store)
-	object, err := objects.GetObject(ctx, &s3.GetObjectInput{Bucket: &bucket, Key: &key})
-	Expect(err).NotTo(HaveOccurred())
-	defer func() { _ = object.Body.Close() }()
-	raw, err := io.ReadAll(object.Body)
-	Expect(err).NotTo(HaveOccurred())
-	return raw
 }
 
 func put(ctx context.Context, store, key string, raw []byte) {

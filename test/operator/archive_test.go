@@ -76,10 +76,7 @@ func (w *world) handOver(ctx context.Context, tenant *v1alpha1.BookingTenant) (a
 		secret, raw = w.jobFiles(ctx, tenant, "archive")
 		g.Expect(secret["statutory.accessKeyID"]).NotTo(BeEmpty())
 	}).Should(Succeed())
-	o := archive.Options{Keys: func(store string) (string, string, error) {
-		id, key := settings.StoreKeys(store)
-		return string(secret[id]), string(secret[key]), nil
-	}}
+	o := archive.Options{Keys: keysIn(secret)}
 	Expect(json.Unmarshal(raw, &o.Settings)).To(Succeed())
 	config, err := postgres.OperandConfig(o.Settings.Database, settings.Credentials{
 		Username: string(secret[settings.UsernameKey]), Password: string(secret[settings.PasswordKey]),

@@ -99,10 +99,7 @@ func (w *world) importJob(ctx context.Context, tenant *v1alpha1.BookingTenant) (
 		return nil, o, errors.New("the job has ended")
 	}
 	o.Credentials = settings.Credentials{Username: string(secret.Data[settings.UsernameKey]), Password: string(secret.Data[settings.PasswordKey])}
-	o.Stores = func(store string) (string, string, error) {
-		id, key := settings.StoreKeys(store)
-		return string(secret.Data[id]), string(secret.Data[key]), nil
-	}
+	o.Stores = keysIn(secret.Data)
 	if err := json.Unmarshal([]byte(document.Data[settings.FileKey]), &o.Settings); err != nil || o.Settings.Offline {
 		return job, o, err
 	}

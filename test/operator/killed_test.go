@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
@@ -17,7 +15,6 @@ import (
 
 	"github.com/termintreu/termintreu/api/v1alpha1"
 	"github.com/termintreu/termintreu/internal/postgres"
-	"github.com/termintreu/termintreu/internal/settings"
 )
 
 // Acceptance 7 and invariant 9. Each write is the last one of some operator: the API server has done it, the operator
@@ -95,18 +92,10 @@ func (w *world) expectWhole(ctx context.Context, tenant *v1alpha1.BookingTenant)
 	Expect(admin.Get(ctx, client.ObjectKey{Namespace: tenant.Namespace, Name: "site-booking"}, instance)).To(Succeed())
 	purge, _ := w.jobFiles(ctx, tenant, "retention")
 	backup, _ := w.jobFiles(ctx, tenant, "backup")
-	keeper := &corev1.Secret{}
-	Expect(admin.Get(ctx, client.ObjectKey{Namespace: w.region.Spec.PlatformNamespace, Name: dataID + "-expiry"}, keeper)).To(Succeed())
 	for _, secret := range []map[string][]byte{instance.Data, purge, backup} {
 		Eventually(func() error { return w.login(ctx, dataID, secret) }).Should(Succeed())
 	}
-	for _, store := range stores {
-		id, key := settings.StoreKeys(store.Name)
-		_, err := store.As(string(keeper.Data[id]), string(keeper.Data[key])).ListObjectVersions(ctx, &s3.ListObjectVersionsInput{
-			Bucket: aws.String(store.Bucket), Prefix: aws.String(dataID + "/"),
-		})
-		Expect(err).NotTo(HaveOccurred())
-	}
+	Eventually(func(g Gomega) { w.keeperLists(ctx, g, tenant) }).Should(Succeed())
 }
 
 // schemasOf counts the tenant's schemas, of which there may be one.

@@ -161,12 +161,7 @@ func (w *world) exportJob(ctx context.Context, tenant *v1alpha1.BookingTenant) *
 func (w *world) exportOptions(ctx context.Context, tenant *v1alpha1.BookingTenant) export.Options {
 	GinkgoHelper()
 	secret, raw := w.jobFiles(ctx, tenant, "export")
-	o := export.Options{
-		Keys: func(store string) (string, string, error) {
-			id, key := settings.StoreKeys(store)
-			return string(secret[id]), string(secret[key]), nil
-		},
-	}
+	o := export.Options{Keys: keysIn(secret)}
 	Expect(json.Unmarshal(raw, &o.Settings)).To(Succeed())
 	o.Connect = func(ctx context.Context) (*pgx.Conn, error) {
 		return connectAs(ctx, o.Settings.Database, secret)

@@ -111,6 +111,14 @@ func (w *world) jobFiles(ctx context.Context, tenant *v1alpha1.BookingTenant, jo
 	return secret.Data, []byte(document.Data[settings.FileKey])
 }
 
+// keysIn gives the credentials of the stores in a Secret, as a job reads them.
+func keysIn(secret map[string][]byte) backup.StoreKeys {
+	return func(store string) (string, string, error) {
+		id, key := settings.StoreKeys(store)
+		return string(secret[id]), string(secret[key]), nil
+	}
+}
+
 // backupOptions are those the backup job of a tenant runs with: what the operator made for it and nothing else. The run
 // began some time ago, so that no copy can still be on its way to a store.
 func (w *world) backupOptions(ctx context.Context, tenant *v1alpha1.BookingTenant, ago time.Duration) backup.Options {
@@ -118,11 +126,8 @@ func (w *world) backupOptions(ctx context.Context, tenant *v1alpha1.BookingTenan
 	secret, raw := w.jobFiles(ctx, tenant, "backup")
 	o := backup.Options{
 		Credentials: settings.Credentials{Username: string(secret[settings.UsernameKey]), Password: string(secret[settings.PasswordKey])},
-		Keys: func(store string) (string, string, error) {
-			id, key := settings.StoreKeys(store)
-			return string(secret[id]), string(secret[key]), nil
-		},
-		Scratch: GinkgoTB().TempDir(), PGDump: filepath.Join(server.Binaries, "pg_dump"),
+		Keys:        keysIn(secret),
+		Scratch:     GinkgoTB().TempDir(), PGDump: filepath.Join(server.Binaries, "pg_dump"),
 		Now: func() time.Time { return time.Now().Add(-ago) },
 	}
 	Expect(json.Unmarshal(raw, &o.Settings)).To(Succeed())

@@ -69,11 +69,8 @@ func (w *world) playRestore(ctx context.Context, tenant *v1alpha1.BookingTenant)
 	}).Should(Succeed())
 	o := restore.Options{
 		Credentials: settings.Credentials{Username: string(secret[settings.UsernameKey]), Password: string(secret[settings.PasswordKey])},
-		Stores: func(store string) (string, string, error) {
-			id, key := settings.StoreKeys(store)
-			return string(secret[id]), string(secret[key]), nil
-		},
-		Keys: restore.Challenge{}, Program: filepath.Join(server.Binaries, "pg_restore"),
+		Stores:      keysIn(secret),
+		Keys:        restore.Challenge{}, Program: filepath.Join(server.Binaries, "pg_restore"),
 	}
 	Expect(json.Unmarshal(raw, &o.Settings)).To(Succeed())
 	if !o.Settings.Offline {
