@@ -82,39 +82,42 @@ func (r *TenantReconciler) takeIn(ctx context.Context, s *scope, creds *resource
 		return err
 	}
 	job, err := r.importJob(ctx, s)
-	switch {
-	case err != nil:
-		return err
-	case job == nil:
-		return r.beginImport(ctx, s, planned, creds, admin)
-	case jobHas(job, batchv1.JobComplete):
-		return r.finishImport(ctx, s, creds, admin)
-	}
-	wanted, err := r.importMade(ctx, s, planned)
 	if err != nil {
 		return err
 	}
-	if job.Annotations[resources.AnnotationImport] != wanted {
-		return r.restartImport(ctx, s, admin, "what the import is made from has changed, so that it begins again")
+	if job != nil && jobHas(job, batchv1.JobComplete) {
+		return r.finishImport(ctx, s, creds, admin)
 	}
-	if jobHas(job, batchv1.JobFailed) {
+	file, err := r.findExport(ctx, s, planned)
+	if err != nil {
+		return err
+	}
+	if job == nil && file == "" {
+		s.importing = &importing{v1alpha1.ReasonAwaitingExport, fmt.Sprintf(
+			"put the export at store %s, bucket %s, as %s, encrypted as the old place wrote it; the site tells citizens that it is moving",
+			planned.Store.Name, planned.Store.Bucket, planned.Settings.Key), lookAgain}
+		return nil
+	}
+	identity, err := r.importIdentity(ctx, s)
+	if err != nil {
+		return err
+	}
+	made := importMade(s, planned, file, identity)
+	switch {
+	case job == nil:
+		in := resources.ImportInput{Import: *planned, Keys: creds.Stores[planned.Store.Name].Writer, Made: made}
+		return r.beginImport(ctx, s, in, identity, creds, admin)
+	case job.Annotations[resources.AnnotationImport] != made:
+		return r.restartImport(ctx, s, admin, "what the import is made from has changed, so that it begins again")
+	case jobHas(job, batchv1.JobFailed):
 		return r.failedImport(ctx, s, admin, job)
 	}
 	return r.followImport(ctx, s, admin)
 }
 
 // beginImport makes quarantine and job, once the export lies where it must.
-func (r *TenantReconciler) beginImport(ctx context.Context, s *scope, planned *plan.Import, creds *resources.Credentials, admin *postgres.Admin) error {
-	if found, err := r.findExport(ctx, s, planned); err != nil {
-		return err
-	} else if found == "" {
-		s.importing = &importing{v1alpha1.ReasonAwaitingExport, fmt.Sprintf(
-			"put the export at store %s, bucket %s, as %s, encrypted as the old place wrote it; the site tells citizens that it is moving",
-			planned.Store.Name, planned.Store.Bucket, planned.Settings.Key), lookAgain}
-		return nil
-	}
-	in, err := r.importInput(ctx, s, planned, creds)
-	if err != nil {
+func (r *TenantReconciler) beginImport(ctx context.Context, s *scope, in resources.ImportInput, identity *corev1.Secret, creds *resources.Credentials, admin *postgres.Admin) error {
+	if err := r.completeInput(ctx, s, &in, identity); err != nil {
 		return err
 	}
 	// The cache may not know yet what this process made a moment ago, and one job has one password.
@@ -126,7 +129,7 @@ func (r *TenantReconciler) beginImport(ctx context.Context, s *scope, planned *p
 	status := s.importStatus()
 	status.Step, status.StartedAt, status.Challenge, status.Failure = v1alpha1.RestorePreparing, timeOf(s.now.Truncate(time.Second)), "", ""
 	expires := s.now.Add(time.Duration(resources.ImportLimit(in))*time.Second + time.Hour)
-	err = admin.BeginImport(ctx, s.plan.DataID, importOf(s.tenant), in.Credentials.Password, expires)
+	err := admin.BeginImport(ctx, s.plan.DataID, importOf(s.tenant), in.Credentials.Password, expires)
 	if postgres.Unproven(err) {
 		refusal := &plan.Refusal{Reason: v1alpha1.ReasonImportFailed, Message: fmt.Sprintf(
 			"nothing was taken in: %v; import into another BookingTenant", err)}
@@ -152,26 +155,22 @@ func (s *scope) takingIn(message string) {
 	s.importing = &importing{v1alpha1.ReasonImporting, message + "; the site tells citizens that it is moving", restorePoll}
 }
 
-// importInput collects what the job is given; of the identity, where there is one, the Secret's own bytes.
-func (r *TenantReconciler) importInput(ctx context.Context, s *scope, planned *plan.Import, creds *resources.Credentials) (resources.ImportInput, error) {
-	in := resources.ImportInput{Import: *planned, Keys: creds.Stores[planned.Store.Name].Writer}
+// completeInput adds what the job is given in secret; of the identity, where there is one, the Secret's own bytes.
+func (r *TenantReconciler) completeInput(ctx context.Context, s *scope, in *resources.ImportInput, identity *corev1.Secret) error {
 	made, err := r.secret(ctx, s.plan.Region.PlatformNamespace, resources.ImportName(s.plan))
 	if err != nil {
-		return in, err
+		return err
 	}
 	in.Credentials = settings.Credentials{Username: postgres.QuarantineOf(s.plan.DataID).Role, Password: passwordOf(made)}
-	identity, err := r.importIdentity(ctx, s)
-	if err != nil {
-		return in, err
-	}
-	if in.Made, err = r.importMade(ctx, s, planned); err != nil || identity == nil {
-		return in, err
+	if identity == nil {
+		return nil
 	}
 	if in.Identity = identity.Data[settings.IdentityKey]; len(in.Identity) == 0 {
-		return in, &plan.Refusal{Reason: v1alpha1.ReasonImportFailed, Message: fmt.Sprintf(
+		s.importing = &importing{again: lookAgain} // nobody tells when the Secret is mended
+		return &plan.Refusal{Reason: v1alpha1.ReasonImportFailed, Message: fmt.Sprintf(
 			"Secret %s has no key %s: put the age secret key there, or leave identitySecretRef out and answer the challenge", identity.Name, settings.IdentityKey)}
 	}
-	return in, nil
+	return nil
 }
 
 // importIdentity reads the Secret that holds the key; nil when its holder is asked.
@@ -189,20 +188,12 @@ func (r *TenantReconciler) importIdentity(ctx context.Context, s *scope) (*corev
 
 // importMade is a digest of all an import is made from: what was asked for, the catalogue, the file, the key. It tells
 // an import that was tried from one that somebody has mended since.
-func (r *TenantReconciler) importMade(ctx context.Context, s *scope, planned *plan.Import) (string, error) {
-	file, err := r.findExport(ctx, s, planned)
-	if err != nil {
-		return "", err
-	}
-	key, err := r.importIdentity(ctx, s)
-	if err != nil {
-		return "", err
-	}
+func importMade(s *scope, planned *plan.Import, file string, identity *corev1.Secret) string {
 	made := []any{s.tenant.Spec.Bootstrap, planned.Settings.Offices, planned.Settings.Services, file, ""}
-	if key != nil {
-		made[len(made)-1] = key.ResourceVersion
+	if identity != nil {
+		made[len(made)-1] = identity.ResourceVersion
 	}
-	return plan.Hash(made), nil
+	return plan.Hash(made)
 }
 
 // findExport gives the version of the export that lies at the store; empty when none does.

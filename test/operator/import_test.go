@@ -221,9 +221,19 @@ var _ = Describe("A tenant that begins with an export", func() {
 			t.Spec.Catalogue.Offices[0].Name = "tower"
 		})
 		eventually(ctx, fresh, v1alpha1.ConditionReady, metav1.ConditionFalse, because(v1alpha1.ReasonAwaitingExport))
+		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: to.namespace, Name: "key"}}
+		hold := func(identity string) {
+			GinkgoHelper()
+			Expect(admin.Patch(ctx, secret, client.RawPatch("application/merge-patch+json", []byte(`{"data":null,"stringData":`+identity+`}`)))).To(Succeed())
+		}
+
+		By("having a Secret without a key")
+		hold(`{"note":"to be filled in"}`)
 		to.put(ctx, fresh, export.raw)
+		eventually(ctx, fresh, v1alpha1.ConditionStalled, metav1.ConditionTrue, because(v1alpha1.ReasonImportFailed), saying("has no key identity"))
 
 		By("having another's key")
+		hold(`{"identity":"` + other.String() + `"}`)
 		Expect(to.playImport(ctx, fresh)).NotTo(Succeed())
 		eventually(ctx, fresh, v1alpha1.ConditionStalled, metav1.ConditionTrue, because(v1alpha1.ReasonImportFailed), saying("nothing was taken in", "does not open the export", "begins again"))
 		Eventually(func(g Gomega) {
@@ -232,8 +242,7 @@ var _ = Describe("A tenant that begins with an export", func() {
 		to.expectNoKeys(ctx, fresh)
 
 		By("having the key and another catalogue")
-		secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: to.namespace, Name: "key"}}
-		Expect(admin.Patch(ctx, secret, client.RawPatch("application/merge-patch+json", []byte(`{"stringData":{"identity":"`+export.identity.String()+`"}}`)))).To(Succeed())
+		hold(`{"identity":"` + export.identity.String() + `"}`)
 		Expect(to.playImport(ctx, fresh)).NotTo(Succeed())
 		eventually(ctx, fresh, v1alpha1.ConditionStalled, metav1.ConditionTrue, because(v1alpha1.ReasonImportFailed), saying("spec.catalogue.offices lacks hall"))
 		Expect(value[int64](ctx, to, "SELECT count(*) FROM "+dataIDOf(fresh)+".appointment")).To(BeZero())
