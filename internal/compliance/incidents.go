@@ -43,7 +43,7 @@ func Chronicle(known []v1alpha1.Incident, findings []Finding, actions map[Violat
 			h.Healed = append(h.Healed, *incident)
 		}
 	}
-	h.bound()
+	h.All = newest(h.All, maxIncidents)
 	return h
 }
 
@@ -68,22 +68,20 @@ func (h *History) enter(v Violation, action v1alpha1.IncidentAction, at metav1.T
 	h.Opened = append(h.Opened, incident)
 }
 
-// bound drops the oldest: healed ones first, since what lasts must be seen.
-func (h *History) bound() {
-	for len(h.All) > maxIncidents {
-		h.drop()
-	}
-}
-
-func (h *History) drop() {
-	drop := len(h.All) - 1
-	for i := drop; i >= 0; i-- {
-		if h.All[i].HealedAt != nil {
-			drop = i
-			break
+// newest is a history without the oldest beyond a number: healed ones go first, since what lasts must be seen.
+func newest(history []v1alpha1.Incident, most int) []v1alpha1.Incident {
+	history = slices.Clone(history) // deleting shifts what the caller has
+	for len(history) > most {
+		drop := len(history) - 1
+		for i := drop; i >= 0; i-- {
+			if history[i].HealedAt != nil {
+				drop = i
+				break
+			}
 		}
+		history = slices.Delete(history, drop, drop+1)
 	}
-	h.All = slices.Delete(h.All, drop, drop+1)
+	return history
 }
 
 func bounded(text string, most int) string {

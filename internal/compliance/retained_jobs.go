@@ -49,9 +49,4 @@ func foreignInWords(pod *Placement, region *plan.Region) string {
 }
 
 // ShortHistory is a history short enough to stand beside others.
-func ShortHistory(h History) []v1alpha1.Incident {
-	for len(h.All) > maxKeptIncidents {
-		h.drop()
-	}
-	return h.All
-}
+func ShortHistory(h History) []v1alpha1.Incident { return newest(h.All, maxKeptIncidents) }

@@ -3,6 +3,7 @@
 package compliance_test
 
 import (
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -53,7 +54,11 @@ func TestTheHistoryOfARemovedTenantIsShortAndKeepsWhatLasts(t *testing.T) {
 		}
 		history.All = append(history.All, incident)
 	}
+	before := slices.Clone(history.All)
 	short := compliance.ShortHistory(history)
+	if !reflect.DeepEqual(history.All, before) {
+		t.Errorf("it took from whoever has the whole: %v", history.All)
+	}
 	if len(short) != 4 || short[0].What != "a" || short[3].What != "i" {
 		t.Errorf("it keeps %v", short)
 	}
