@@ -65,10 +65,7 @@ func count(ctx context.Context, admin *postgres.Admin, region *v1alpha1.DataRegi
 		archives = append(archives, a.Name)
 	}
 	for _, a := range archived {
-		entry := v1alpha1.ArchivedCount{Category: a.Category, Count: a.Records, Archives: archives}
-		if a.Until != nil {
-			entry.Until = timeOf(*a.Until)
-		}
+		entry := v1alpha1.ArchivedCount{Category: a.Category, Count: a.Records, Archives: archives, Until: timeAt(a.Until)}
 		spec.Archived = append(spec.Archived, entry)
 	}
 	return nil

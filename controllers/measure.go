@@ -130,10 +130,9 @@ func auditOf(a *postgres.Audit, at time.Time) evidence.Audit {
 			Tenant: types.NamespacedName{Namespace: t.Namespace, Name: t.Name}, DataID: t.DataID,
 			SpecHash: t.SpecHash, SchemaVersion: t.SchemaVersion,
 			RetainedSince: t.RetainedSince, RetainedUntil: t.RetainedUntil, Err: t.Err,
-			Retention: compliance.Retention{LastPurge: t.LastPurge, Unmapped: t.Unmapped, ScratchLeft: t.ScratchLeft},
-		}
-		if waiting := t.Erasures; waiting != nil {
-			record.Retention.Erasures = &compliance.Erasures{Waiting: waiting.Waiting, Overdue: waiting.Overdue, Oldest: waiting.Oldest}
+			Retention: compliance.Retention{
+				LastPurge: t.LastPurge, Unmapped: t.Unmapped, ScratchLeft: t.ScratchLeft, Erasures: (*compliance.Erasures)(t.Erasures),
+			},
 		}
 		if test := t.RestoreTest; test != nil {
 			record.Retention.RestoreTest = &compliance.RestoreTest{

@@ -31,47 +31,26 @@ func retentionStatus(s *scope) *v1alpha1.RetentionStatus {
 	}
 	out.Overdue = &overdue
 	if waiting := sample.Value.Erasures; waiting != nil && waiting.Waiting > 0 {
-		out.Erasures = &v1alpha1.ErasureEvidence{Waiting: waiting.Waiting, Overdue: waiting.Overdue}
-		if waiting.Oldest != nil {
-			out.Erasures.Oldest = timeOf(*waiting.Oldest)
-		}
+		out.Erasures = &v1alpha1.ErasureEvidence{Waiting: waiting.Waiting, Overdue: waiting.Overdue, Oldest: timeAt(waiting.Oldest)}
 	}
 	out.Policy = enforced(s, sample.Value.Categories)
-	if sample.Value.LastPurge != nil {
-		out.LastPurge = timeOf(*sample.Value.LastPurge)
-	}
+	out.LastPurge = timeAt(sample.Value.LastPurge)
 	for _, run := range sample.Value.Runs {
-		shown := v1alpha1.PurgeRun{StartedAt: *timeOf(run.StartedAt), Removed: run.Removed}
-		if run.FinishedAt != nil {
-			shown.FinishedAt = timeOf(*run.FinishedAt)
-		}
-		out.Runs = append(out.Runs, shown)
+		out.Runs = append(out.Runs, v1alpha1.PurgeRun{StartedAt: *timeOf(run.StartedAt), FinishedAt: timeAt(run.FinishedAt), Removed: run.Removed})
 	}
 	return out
 }
 
 func categoryEvidence(c *compliance.Category) v1alpha1.CategoryEvidence {
-	entry := v1alpha1.CategoryEvidence{Category: c.Category, Overdue: &c.Overdue, Removed: &c.Removed, Held: &c.Held}
+	entry := v1alpha1.CategoryEvidence{
+		Category: c.Category, Overdue: &c.Overdue, Removed: &c.Removed, Held: &c.Held,
+		Oldest: timeAt(c.Oldest), LastRun: timeAt(c.LastRun), NextDue: timeAt(c.NextDue),
+	}
 	if c.Period > 0 {
 		entry.Period = v1alpha1.FormatPeriod(c.Period)
 	}
-	if c.Oldest != nil {
-		entry.Oldest = timeOf(*c.Oldest)
-	}
-	if c.LastRun != nil {
-		entry.LastRun = timeOf(*c.LastRun)
-	}
-	if c.NextDue != nil {
-		entry.NextDue = timeOf(*c.NextDue)
-	}
 	if a := c.Archived; a != nil {
-		entry.Archived = &v1alpha1.ArchivedEvidence{Records: &a.Records, Failure: a.Failure}
-		if a.At != nil {
-			entry.Archived.LastRun = timeOf(*a.At)
-		}
-		if a.Until != nil {
-			entry.Archived.Until = timeOf(*a.Until)
-		}
+		entry.Archived = &v1alpha1.ArchivedEvidence{Records: &a.Records, LastRun: timeAt(a.At), Until: timeAt(a.Until), Failure: a.Failure}
 	}
 	return entry
 }

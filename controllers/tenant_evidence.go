@@ -94,14 +94,9 @@ func restoreTest(test *compliance.RestoreTest) *v1alpha1.RestoreTestEvidence {
 	if test == nil {
 		return nil
 	}
-	out := &v1alpha1.RestoreTestEvidence{Tables: test.Tables, Rows: test.Rows, Differing: test.Differing}
-	if test.ProvenAt != nil {
-		out.At = timeOf(*test.ProvenAt)
+	return &v1alpha1.RestoreTestEvidence{
+		At: timeAt(test.ProvenAt), Snapshot: timeAt(test.SnapshotStart), Tables: test.Tables, Rows: test.Rows, Differing: test.Differing,
 	}
-	if test.SnapshotStart != nil {
-		out.Snapshot = timeOf(*test.SnapshotStart)
-	}
-	return out
 }
 
 // reportCopy tells what a closer look at a store's newest backup showed. What was seen of an older one says nothing of
@@ -218,4 +213,12 @@ func timeOf(t time.Time) *metav1.Time {
 	}
 	out := metav1.NewTime(t.UTC().Truncate(time.Second))
 	return &out
+}
+
+// timeAt is timeOf a time that may not be there.
+func timeAt(t *time.Time) *metav1.Time {
+	if t == nil {
+		return nil
+	}
+	return timeOf(*t)
 }
