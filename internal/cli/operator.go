@@ -40,7 +40,7 @@ func newOperator() *cobra.Command {
 	flags.StringVar((*string)(&options.ImagePullPolicy), "image-pull-policy", string(corev1.PullIfNotPresent), "image pull policy of operands")
 	flags.DurationVar(&options.MaxEvidenceAge, "max-evidence-age", 15*time.Minute, "evidence older than this proves nothing")
 	flags.DurationVar(&options.MeasureInterval, "measure-interval", time.Minute, "time between two audits of a database, or two listings of a store")
-	flags.BoolVar(&options.ReadNotices, "read-notices", false, "read the privacy notice of every site and hold it against the plan, and ask every site what it can connect to; the operator must run inside the cluster")
+	flags.BoolVar(&options.ReadNotices, "read-notices", false, "read the privacy notice of every site and hold it against the plan, and ask every site what it can connect to and which appointments its catalogue has no room for; the operator must run inside the cluster")
 	flags.IntVar(&options.Workers, "workers", 16, "tenants reconciled at the same time")
 	return command
 }

@@ -66,7 +66,7 @@ type Book struct {
 	orphans map[string]compliance.Sample[compliance.Orphans]
 	kept    map[string]Kept
 	servers map[ServerKey]compliance.Sample[Server]
-	// asked is set once every instance was asked for its network.
+	// asked is set once every instance was asked for its network and its appointments.
 	asked    bool
 	fronts   map[string]compliance.Sample[[]compliance.Placement]
 	expected map[string]expectation

@@ -40,7 +40,7 @@ type Options struct {
 	// MeasureInterval between two audits of a database, or two listings of a store.
 	MeasureInterval time.Duration
 	// ReadNotices makes the operator read the privacy notice of every site, and ask every instance what it found of its
-	// network; it must reach the tenants' Services and pods.
+	// network and of appointments without room; it must reach the tenants' Services and pods.
 	ReadNotices bool
 	// Workers that reconcile tenants at the same time.
 	Workers int
