@@ -9,7 +9,6 @@ import (
 	"slices"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -89,19 +88,12 @@ func (r *TenantRestoreReconciler) restoreInput(ctx context.Context, s *restoring
 		return input, err
 	}
 	input.Credentials = settings.Credentials{Username: postgres.QuarantineOf(p.DataID).Role, Password: passwordOf(made)}
-	reference := s.restore.Spec.IdentitySecretRef
-	if reference == nil {
-		return input, nil
+	identity, err := identitySecret(ctx, r.Tenants.Databases.Secrets, s.restore.Namespace, s.restore.Spec.IdentitySecretRef)
+	if err != nil {
+		return input, err
 	}
-	secret := &corev1.Secret{}
-	if err := r.Tenants.Databases.Secrets.Get(ctx, client.ObjectKey{Namespace: s.restore.Namespace, Name: reference.Name}, secret); err != nil {
-		return input, fmt.Errorf("reading the identity in Secret %s: %w", reference.Name, err)
-	}
-	if input.Identity = secret.Data[settings.IdentityKey]; len(input.Identity) == 0 {
-		return input, &plan.Refusal{Reason: v1alpha1.ReasonRestoreFailed, Message: fmt.Sprintf(
-			"Secret %s has no key %s: put the age secret key there, or leave identitySecretRef out and answer the challenge", reference.Name, settings.IdentityKey)}
-	}
-	return input, nil
+	input.Identity, err = identityIn(identity, v1alpha1.ReasonRestoreFailed)
+	return input, err
 }
 
 // report writes the status when something of it is news.

@@ -26,7 +26,7 @@ const exportPoll = 2 * time.Second
 // export brings the Job about and, once it has ended, looks for what it wrote at every store. A Job's success is no
 // evidence, and an export that lies there is one, whoever has seen the Job end (invariant 7).
 func (r *TenantReconciler) export(ctx context.Context, s *scope, admin *postgres.Admin) (leaving, error) {
-	job, err := r.exportJob(ctx, s)
+	job, err := r.jobNamed(ctx, s, resources.ExportName(s.plan))
 	if err != nil {
 		return leaving{}, err
 	}
@@ -51,20 +51,17 @@ func exporting(job string) leaving {
 	return leaving{v1alpha1.ReasonExporting, "the site has stopped; Job " + job + " writes the export to every store", exportPoll}
 }
 
-func (r *TenantReconciler) exportJob(ctx context.Context, s *scope) (*batchv1.Job, error) {
-	live, err := r.live(ctx, jobObject(s.plan.Region.PlatformNamespace, resources.ExportName(s.plan)))
+// jobNamed gives a job of the tenant's in the platform namespace; nil when there is none.
+func (r *TenantReconciler) jobNamed(ctx context.Context, s *scope, name string) (*batchv1.Job, error) {
+	live, err := r.live(ctx, resources.Object{GVK: batchv1.SchemeGroupVersion.WithKind("Job"), Namespace: s.plan.Region.PlatformNamespace, Name: name})
 	if err != nil || live == nil {
 		return nil, err
 	}
 	job, ok := live.(*batchv1.Job)
 	if !ok {
-		return nil, fmt.Errorf("%s is no Job", resources.ExportName(s.plan))
+		return nil, fmt.Errorf("%s is no Job", name)
 	}
 	return job, nil
-}
-
-func jobObject(namespace, name string) resources.Object {
-	return resources.Object{GVK: batchv1.SchemeGroupVersion.WithKind("Job"), Namespace: namespace, Name: name}
 }
 
 // startExport ends the backups, takes the site down, and starts the Job.
@@ -188,7 +185,7 @@ func (r *TenantReconciler) retireExport(ctx context.Context, s *scope) error {
 		return err
 	}
 	r.tellDone(s)
-	job, err := r.exportJob(ctx, s)
+	job, err := r.jobNamed(ctx, s, resources.ExportName(s.plan))
 	if err != nil || job == nil {
 		return err
 	}

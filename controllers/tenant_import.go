@@ -81,7 +81,7 @@ func (r *TenantReconciler) takeIn(ctx context.Context, s *scope, creds *resource
 	if err != nil {
 		return err
 	}
-	job, err := r.importJob(ctx, s)
+	job, err := r.jobNamed(ctx, s, resources.ImportName(s.plan))
 	if err != nil {
 		return err
 	}
@@ -98,7 +98,7 @@ func (r *TenantReconciler) takeIn(ctx context.Context, s *scope, creds *resource
 			planned.Store.Name, planned.Store.Bucket, planned.Settings.Key), lookAgain}
 		return nil
 	}
-	identity, err := r.importIdentity(ctx, s)
+	identity, err := identitySecret(ctx, r.Databases.Secrets, s.tenant.Namespace, s.tenant.Spec.Bootstrap.Import.IdentitySecretRef)
 	if err != nil {
 		return err
 	}
@@ -162,28 +162,35 @@ func (r *TenantReconciler) completeInput(ctx context.Context, s *scope, in *reso
 		return err
 	}
 	in.Credentials = settings.Credentials{Username: postgres.QuarantineOf(s.plan.DataID).Role, Password: passwordOf(made)}
-	if identity == nil {
-		return nil
-	}
-	if in.Identity = identity.Data[settings.IdentityKey]; len(in.Identity) == 0 {
+	if in.Identity, err = identityIn(identity, v1alpha1.ReasonImportFailed); err != nil {
 		s.importing = &importing{again: lookAgain} // nobody tells when the Secret is mended
-		return &plan.Refusal{Reason: v1alpha1.ReasonImportFailed, Message: fmt.Sprintf(
-			"Secret %s has no key %s: put the age secret key there, or leave identitySecretRef out and answer the challenge", identity.Name, settings.IdentityKey)}
 	}
-	return nil
+	return err
 }
 
-// importIdentity reads the Secret that holds the key; nil when its holder is asked.
-func (r *TenantReconciler) importIdentity(ctx context.Context, s *scope) (*corev1.Secret, error) {
-	reference := s.tenant.Spec.Bootstrap.Import.IdentitySecretRef
+// identitySecret reads the Secret that holds an age secret key; nil when the key's holder is asked.
+func identitySecret(ctx context.Context, secrets client.Reader, namespace string, reference *v1alpha1.ObjectReference) (*corev1.Secret, error) {
 	if reference == nil {
 		return nil, nil
 	}
 	secret := &corev1.Secret{}
-	if err := r.Databases.Secrets.Get(ctx, client.ObjectKey{Namespace: s.tenant.Namespace, Name: reference.Name}, secret); err != nil {
+	if err := secrets.Get(ctx, client.ObjectKey{Namespace: namespace, Name: reference.Name}, secret); err != nil {
 		return nil, fmt.Errorf("reading the identity in Secret %s: %w", reference.Name, err)
 	}
 	return secret, nil
+}
+
+// identityIn gives the key of such a Secret; what lacks it is refused for the given reason.
+func identityIn(secret *corev1.Secret, reason string) ([]byte, error) {
+	if secret == nil {
+		return nil, nil
+	}
+	identity := secret.Data[settings.IdentityKey]
+	if len(identity) == 0 {
+		return nil, &plan.Refusal{Reason: reason, Message: fmt.Sprintf(
+			"Secret %s has no key %s: put the age secret key there, or leave identitySecretRef out and answer the challenge", secret.Name, settings.IdentityKey)}
+	}
+	return identity, nil
 }
 
 // importMade is a digest of all an import is made from: what was asked for, the catalogue, the file, the key. It tells
@@ -212,16 +219,4 @@ func (r *TenantReconciler) findExport(ctx context.Context, s *scope, planned *pl
 		return "", fmt.Errorf("looking for the export at store %s: %w", planned.Store.Name, err)
 	}
 	return version, nil
-}
-
-func (r *TenantReconciler) importJob(ctx context.Context, s *scope) (*batchv1.Job, error) {
-	live, err := r.live(ctx, jobObject(s.plan.Region.PlatformNamespace, resources.ImportName(s.plan)))
-	if err != nil || live == nil {
-		return nil, err
-	}
-	job, ok := live.(*batchv1.Job)
-	if !ok {
-		return nil, fmt.Errorf("%s is no Job", resources.ImportName(s.plan))
-	}
-	return job, nil
 }
