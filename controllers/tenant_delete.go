@@ -169,11 +169,7 @@ func (r *TenantReconciler) deleteData(ctx context.Context, s *scope) error {
 }
 
 // handedOver refuses to go on while documents wait for an archive: what the law has kept must not go with the schema.
-func (r *TenantReconciler) handedOver(ctx context.Context, s *scope) error {
-	admin, err := r.adminOf(ctx, s)
-	if err != nil {
-		return err
-	}
+func handedOver(ctx context.Context, s *scope, admin *postgres.Admin) error {
 	waiting, err := handOverAll(ctx, admin, s.input.Region, s.input.Placement.Schema)
 	if err == nil && waiting > 0 {
 		err = awaitArchive(s.input.Region, s.input.Placement.Schema, waiting)
@@ -198,10 +194,14 @@ func awaitArchive(region *v1alpha1.DataRegion, dataID string, waiting int64) err
 // dropData counts, then drops schema and roles, which verifies that they are absent.
 func (r *TenantReconciler) dropData(ctx context.Context, s *scope) (*v1alpha1.DeletionCertificate, error) {
 	dataID, region := s.input.Placement.Schema, s.input.Region
-	if err := r.handedOver(ctx, s); err != nil {
+	admin, err := r.adminOf(ctx, s)
+	if err != nil {
 		return nil, err
 	}
-	cert, err := r.beginCertificate(ctx, s)
+	if err := handedOver(ctx, s, admin); err != nil {
+		return nil, err
+	}
+	cert, err := r.beginCertificate(ctx, s, admin)
 	if err != nil {
 		return nil, err
 	}
@@ -211,10 +211,6 @@ func (r *TenantReconciler) dropData(ctx context.Context, s *scope) (*v1alpha1.De
 			return nil, err
 		}
 	}
-	admin, err := r.adminOf(ctx, s)
-	if err != nil {
-		return nil, err
-	}
 	if err := admin.Drop(ctx, dataID); err != nil {
 		return nil, fmt.Errorf("dropping schema %s: %w", dataID, err)
 	}
@@ -222,11 +218,7 @@ func (r *TenantReconciler) dropData(ctx context.Context, s *scope) (*v1alpha1.De
 }
 
 // beginCertificate writes down what is about to be deleted.
-func (r *TenantReconciler) beginCertificate(ctx context.Context, s *scope) (*v1alpha1.DeletionCertificate, error) {
-	admin, err := r.adminOf(ctx, s)
-	if err != nil {
-		return nil, err
-	}
+func (r *TenantReconciler) beginCertificate(ctx context.Context, s *scope, admin *postgres.Admin) (*v1alpha1.DeletionCertificate, error) {
 	spec := v1alpha1.DeletionCertificateSpec{
 		Tenant: v1alpha1.TenantIdentity{Namespace: s.tenant.Namespace, Name: s.tenant.Name, UID: string(s.tenant.UID)},
 		DataID: s.input.Placement.Schema, Region: s.input.Region.Name, Server: s.input.Placement.Server, Database: s.input.Placement.Name,
