@@ -197,12 +197,7 @@ func (r *DataRegionReconciler) reportKept(entry *v1alpha1.RetainedData, before [
 		entry.Jobs, entry.Incidents = kept.Jobs, kept.Incidents
 		return
 	}
-	entry.Jobs = metav1.ConditionUnknown
-	for _, known := range before {
-		if known.DataID == entry.DataID {
-			entry.Incidents = known.Incidents
-		}
-	}
+	entry.Jobs, entry.Incidents = metav1.ConditionUnknown, incidentsOf(before, entry.DataID)
 }
 
 func retainedOf(audit evidence.Audit) []v1alpha1.RetainedData {

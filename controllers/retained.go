@@ -269,7 +269,7 @@ func (r *TenantReconciler) reportKept(s *scope, region *v1alpha1.DataRegion, fin
 	dataID := s.plan.DataID
 	before, looked := r.Book.Kept(dataID)
 	if !looked {
-		before.Incidents = incidentsOf(region, dataID)
+		before.Incidents = incidentsOf(region.Status.Retained, dataID)
 	}
 	s.known, s.findings = before.Incidents, []compliance.Finding{finding}
 	s.history = s.chronicle()
@@ -281,27 +281,19 @@ func (r *TenantReconciler) reportKept(s *scope, region *v1alpha1.DataRegion, fin
 		jobs = metav1.ConditionUnknown
 	}
 	r.Book.PutKept(dataID, evidence.Kept{Jobs: jobs, Incidents: compliance.ShortHistory(s.history)})
-	tell := func(kind, reason, format string, args ...any) {
-		note := fmt.Sprintf("removed tenant %s: ", dataID) + fmt.Sprintf(format, args...)
-		r.Recorder.Eventf(region, nil, kind, reason, "Judge", "%s", note[:min(len(note), 1000)])
-	}
-	for _, incident := range s.history.Opened {
-		tell(corev1.EventTypeWarning, incident.Reason, "%s (%s)", incident.Message, incident.Action)
-	}
-	for _, incident := range s.history.Healed {
-		tell(corev1.EventTypeNormal, "IncidentHealed", "%s %s: %s no longer", incident.Reason, incident.Where, incident.What)
-	}
+	tell := r.teller(region, fmt.Sprintf("removed tenant %s: ", dataID))
+	tellIncidents(&s.history, tell)
 	if len(s.done) > 0 {
 		// One event, since the recorder counts those that differ in their note alone as one, and keeps the first note.
 		tell(corev1.EventTypeNormal, "Applied", "%s", strings.Join(s.done, ", "))
 	}
 }
 
-// incidentsOf a removed tenant are those the region's status remembers.
-func incidentsOf(region *v1alpha1.DataRegion, dataID string) []v1alpha1.Incident {
-	for i := range region.Status.Retained {
-		if region.Status.Retained[i].DataID == dataID {
-			return region.Status.Retained[i].Incidents
+// incidentsOf a removed tenant are those a region's status remembers.
+func incidentsOf(retained []v1alpha1.RetainedData, dataID string) []v1alpha1.Incident {
+	for i := range retained {
+		if retained[i].DataID == dataID {
+			return retained[i].Incidents
 		}
 	}
 	return nil

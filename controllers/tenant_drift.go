@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
@@ -86,16 +87,20 @@ func (s *scope) chronicle() compliance.History {
 	return compliance.Chronicle(s.known, s.findings, actions, s.now)
 }
 
-// tellIncidents gives an event for each incident that began or ended: it outlasts the history in status.
-func (r *TenantReconciler) tellIncidents(s *scope) {
-	tell := func(kind, reason, format string, args ...any) {
-		note := fmt.Sprintf(format, args...)
-		r.Recorder.Eventf(s.tenant, nil, kind, reason, "Judge", "%s", note[:min(len(note), 1000)])
+// teller gives events of an object, each of which begins with the prefix and takes no more than a note does.
+func (r *TenantReconciler) teller(of runtime.Object, prefix string) func(kind, reason, format string, args ...any) {
+	return func(kind, reason, format string, args ...any) {
+		note := prefix + fmt.Sprintf(format, args...)
+		r.Recorder.Eventf(of, nil, kind, reason, "Judge", "%s", note[:min(len(note), 1000)])
 	}
-	for _, incident := range s.history.Opened {
+}
+
+// tellIncidents gives an event for each incident that began or ended: it outlasts the history in status.
+func tellIncidents(history *compliance.History, tell func(kind, reason, format string, args ...any)) {
+	for _, incident := range history.Opened {
 		tell(corev1.EventTypeWarning, incident.Reason, "%s (%s)", incident.Message, incident.Action)
 	}
-	for _, incident := range s.history.Healed {
+	for _, incident := range history.Healed {
 		tell(corev1.EventTypeNormal, "IncidentHealed", "%s %s: %s no longer", incident.Reason, incident.Where, incident.What)
 	}
 }

@@ -47,7 +47,7 @@ func (r *TenantReconciler) report(ctx context.Context, s *scope) error {
 	if len(s.history.All) > 0 {
 		r.incidents.Store(s.tenant.UID, s.history.All)
 	}
-	r.tellIncidents(s)
+	tellIncidents(&s.history, r.teller(s.tenant, ""))
 	return nil
 }
 
