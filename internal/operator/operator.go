@@ -124,6 +124,7 @@ func New(ctx context.Context, config *rest.Config, o Options) (manager.Manager, 
 		Defaults: plan.Defaults{Image: o.Image, ImagePullPolicy: o.ImagePullPolicy, OperatorNamespace: o.Namespace},
 	}
 	measurer.Done = func(ctx context.Context) {
+		limitMemory(ctx, mgr.GetClient())
 		leftovers.Sweep(ctx)
 		tenants.TendRetained(ctx)
 	}
