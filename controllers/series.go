@@ -3,6 +3,8 @@
 package controllers
 
 import (
+	"math"
+
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 )
@@ -27,4 +29,21 @@ func (s series) Write(out *dto.Metric) error {
 
 func labelPair(name, value string) *dto.LabelPair { return &dto.LabelPair{Name: &name, Value: &value} }
 
-func gaugeOf(value float64) *dto.Gauge { return &dto.Gauge{Value: &value} }
+// Nearly all values of a fleet that keeps its promises are one of these.
+var (
+	none = &dto.Gauge{Value: new(math.NaN())}
+	no   = &dto.Gauge{Value: new(0.0)}
+	yes  = &dto.Gauge{Value: new(1.0)}
+)
+
+func gaugeOf(value float64) *dto.Gauge {
+	switch {
+	case math.IsNaN(value):
+		return none
+	case value == 0:
+		return no
+	case value == 1:
+		return yes
+	}
+	return &dto.Gauge{Value: &value}
+}

@@ -63,10 +63,6 @@ func (c *VerdictCollector) Collect(out chan<- prometheus.Metric) {
 	}
 }
 
-// What every tenant's series share.
-var (
-	statuses = []*dto.LabelPair{
-		labelPair("status", string(metav1.ConditionTrue)), labelPair("status", string(metav1.ConditionFalse)), labelPair("status", string(metav1.ConditionUnknown)),
-	}
-	yes, no = gaugeOf(1), gaugeOf(0)
-)
+var statuses = []*dto.LabelPair{
+	labelPair("status", string(metav1.ConditionTrue)), labelPair("status", string(metav1.ConditionFalse)), labelPair("status", string(metav1.ConditionUnknown)),
+}

@@ -143,8 +143,8 @@ func provisioned(tenant *v1alpha1.BookingTenant) bool {
 func (c *cluster) settle(tb testing.TB, o *operatorProcess) {
 	tb.Helper()
 	quiet, audits, asked := 0, -1.0, traffic{}
-	// A look makes the operator write its hundred series a tenant.
-	o.wait("settling", 2*time.Second, func() string {
+	// As often as a Prometheus looks: the operator writes a hundred series a tenant each time.
+	o.wait("settling", 15*time.Second, func() string {
 		if now := o.figures().sum(auditsTotal); now > audits {
 			before := asked
 			audits, asked = now, o.traffic(tb, c)
