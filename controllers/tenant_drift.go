@@ -5,6 +5,9 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -95,13 +98,22 @@ func (r *TenantReconciler) teller(of runtime.Object, prefix string) func(kind, r
 	}
 }
 
-// tellIncidents gives an event for each incident that began or ended: it outlasts the history in status.
+// tellIncidents gives an event for the incidents of each reason that began, and one for those that ended: it outlasts the
+// history in status. Events of one reason are counted and not told apart, so what happens at once is told at once.
 func tellIncidents(history *compliance.History, tell func(kind, reason, format string, args ...any)) {
+	opened := map[string][]string{}
 	for _, incident := range history.Opened {
-		tell(corev1.EventTypeWarning, incident.Reason, "%s (%s)", incident.Message, incident.Action)
+		opened[incident.Reason] = append(opened[incident.Reason], fmt.Sprintf("%s (%s)", incident.Message, incident.Action))
 	}
+	for _, reason := range slices.Sorted(maps.Keys(opened)) {
+		tell(corev1.EventTypeWarning, reason, "%s", strings.Join(opened[reason], "; "))
+	}
+	healed := make([]string, 0, len(history.Healed))
 	for _, incident := range history.Healed {
-		tell(corev1.EventTypeNormal, "IncidentHealed", "%s %s: %s no longer", incident.Reason, incident.Where, incident.What)
+		healed = append(healed, fmt.Sprintf("%s %s: %s no longer", incident.Reason, incident.Where, incident.What))
+	}
+	if len(healed) > 0 {
+		tell(corev1.EventTypeNormal, "IncidentHealed", "%s", strings.Join(healed, "; "))
 	}
 }
 

@@ -5,6 +5,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -211,7 +212,7 @@ func reportVerdicts(s *scope) {
 func (r *TenantReconciler) announce(s *scope, before *v1alpha1.BookingTenant) {
 	for _, c := range s.tenant.Status.Conditions {
 		old := meta.FindStatusCondition(before.Status.Conditions, c.Type)
-		if !noteworthy(old, &c) {
+		if !noteworthy(old, &c) || s.incidentTells(&c) {
 			continue
 		}
 		kind := corev1.EventTypeNormal
@@ -224,6 +225,12 @@ func (r *TenantReconciler) announce(s *scope, before *v1alpha1.BookingTenant) {
 		}
 		r.Recorder.Eventf(s.tenant, nil, kind, c.Reason, "Judge", "%s", note)
 	}
+}
+
+// incidentTells tells whether an incident that began now says why a claim fails, and what was done about it. A second
+// event of the same reason would only count the first one up.
+func (s *scope) incidentTells(c *metav1.Condition) bool {
+	return c.Status == metav1.ConditionFalse && slices.ContainsFunc(s.history.Opened, func(i v1alpha1.Incident) bool { return i.Reason == c.Reason })
 }
 
 func noteworthy(old, c *metav1.Condition) bool {
