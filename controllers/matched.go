@@ -27,16 +27,20 @@ const maxMatched = 1 << 17
 
 // is tells whether a live object is as it is wished for.
 func (m *matched) is(wished any, live client.Object) bool {
-	wish, err := json.Marshal(wished)
-	if err != nil {
-		return false
-	}
 	m.mu.Lock()
 	if m.found == nil || len(m.found) >= maxMatched {
 		m.seed, m.found = maphash.MakeSeed(), map[uint64]uint64{}
 	}
-	who := maphash.String(m.seed, string(live.GetUID()))
-	what := maphash.Bytes(m.seed, append(wish, live.GetResourceVersion()...))
+	seed := m.seed
+	m.mu.Unlock()
+	digest := maphash.Hash{}
+	digest.SetSeed(seed)
+	if err := json.NewEncoder(&digest).Encode(wished); err != nil {
+		return false
+	}
+	_, _ = digest.WriteString(live.GetResourceVersion())
+	who, what := maphash.String(seed, string(live.GetUID())), digest.Sum64()
+	m.mu.Lock()
 	known, found := m.found[who]
 	m.mu.Unlock()
 	if found && known == what {

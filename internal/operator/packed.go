@@ -50,9 +50,12 @@ type packable interface {
 // form, compressed against the first object of its class. A copy of it is the whole object, and copies are what readers
 // of a cache are given; so nobody may list its kinds with client.UnsafeDisableDeepCopy.
 type packedObject struct {
-	metav1.ObjectMeta
-	class   *class
-	content string
+	// Object is nil, so that its setters panic: nobody changes what a cache holds. All that can be asked is below.
+	metav1.Object
+	class                    *class
+	namespace, name, version string
+	generation               int64
+	content                  string
 }
 
 var _ client.Object = &packedObject{}
@@ -60,7 +63,7 @@ var _ client.Object = &packedObject{}
 // pack is a transform of the cache. It leaves alone what is packed already and what cannot be.
 func (p *packer) pack(object any) (any, error) {
 	o, ok := object.(packable)
-	if _, done := object.(*packedObject); done || !ok {
+	if !ok {
 		return object, nil
 	}
 	o.SetManagedFields(nil)
@@ -70,11 +73,9 @@ func (p *packer) pack(object any) (any, error) {
 	}
 	class := p.classOf(o, content)
 	return &packedObject{
-		ObjectMeta: metav1.ObjectMeta{
-			Namespace: unique.Make(o.GetNamespace()).Value(), Name: o.GetName(),
-			ResourceVersion: o.GetResourceVersion(), Generation: o.GetGeneration(),
-		},
-		class: class, content: string(class.dictionary.Encode(nil, content)),
+		class: class, namespace: unique.Make(o.GetNamespace()).Value(), name: o.GetName(),
+		version: o.GetResourceVersion(), generation: o.GetGeneration(),
+		content: string(class.dictionary.Encode(nil, content)),
 	}, nil
 }
 
@@ -97,7 +98,7 @@ func (o *packedObject) whole() packable {
 		err = whole.Unmarshal(content)
 	}
 	if err != nil {
-		panic(fmt.Sprintf("unpacking %T %s/%s: %v", whole, o.Namespace, o.Name, err))
+		panic(fmt.Sprintf("unpacking %T %s/%s: %v", whole, o.namespace, o.name, err))
 	}
 	return whole
 }
@@ -108,16 +109,32 @@ func (o *packedObject) DeepCopyObject() runtime.Object { return o.whole() }
 // GetObjectKind tells nothing: the cache says of what kind its objects are.
 func (o *packedObject) GetObjectKind() schema.ObjectKind { return schema.EmptyObjectKind }
 
+// What an informer asks for at every turn.
+
+func (o *packedObject) GetNamespace() string       { return o.namespace }
+func (o *packedObject) GetName() string            { return o.name }
+func (o *packedObject) GetResourceVersion() string { return o.version }
+func (o *packedObject) GetGeneration() int64       { return o.generation }
+
 // What event handlers and selectors ask for now and then is unpacked each time.
 
 func (o *packedObject) GetLabels() map[string]string      { return o.whole().GetLabels() }
 func (o *packedObject) GetAnnotations() map[string]string { return o.whole().GetAnnotations() }
 func (o *packedObject) GetUID() types.UID                 { return o.whole().GetUID() }
+func (o *packedObject) GetGenerateName() string           { return o.whole().GetGenerateName() }
 func (o *packedObject) GetFinalizers() []string           { return o.whole().GetFinalizers() }
 func (o *packedObject) GetCreationTimestamp() metav1.Time { return o.whole().GetCreationTimestamp() }
 func (o *packedObject) GetDeletionTimestamp() *metav1.Time {
 	return o.whole().GetDeletionTimestamp()
 }
+
+func (o *packedObject) GetDeletionGracePeriodSeconds() *int64 {
+	return o.whole().GetDeletionGracePeriodSeconds()
+}
+
 func (o *packedObject) GetOwnerReferences() []metav1.OwnerReference {
 	return o.whole().GetOwnerReferences()
 }
+
+// GetManagedFields gives none: who wrote which field is not kept.
+func (o *packedObject) GetManagedFields() []metav1.ManagedFieldsEntry { return nil }

@@ -76,7 +76,8 @@ func TestAPackedObjectTellsWhoseItIsAndIsSmall(t *testing.T) {
 		got := packed(t, p, want.DeepCopy())
 		tells := func(o client.Object) string {
 			return fmt.Sprint(o.GetNamespace(), o.GetName(), o.GetUID(), o.GetGeneration(), o.GetResourceVersion(), o.GetLabels(), o.GetAnnotations(),
-				o.GetFinalizers(), o.GetOwnerReferences(), o.GetCreationTimestamp(), o.GetDeletionTimestamp())
+				o.GetFinalizers(), o.GetOwnerReferences(), o.GetCreationTimestamp(), o.GetDeletionTimestamp(),
+				o.GetGenerateName(), o.GetDeletionGracePeriodSeconds(), o.GetManagedFields())
 		}
 		if tells(got) != tells(want) {
 			t.Errorf("it tells %s, not %s", tells(got), tells(want))
