@@ -4,7 +4,6 @@ package postgres
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -162,12 +161,8 @@ type categoryDocument struct {
 
 // Audit measures every tenant of the database in one round trip.
 func (a *Admin) Audit(ctx context.Context) (*Audit, error) {
-	report, err := a.callAudit(ctx)
+	document, err := a.callAudit(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("auditing database %s: %w", a.name, err)
-	}
-	var document auditDocument
-	if err := json.Unmarshal(report, &document); err != nil {
 		return nil, fmt.Errorf("auditing database %s: %w", a.name, err)
 	}
 	audit := &Audit{MeasuredAt: document.MeasuredAt, Tenants: make([]TenantAudit, 0, len(document.Tenants))}
@@ -192,15 +187,17 @@ func (a *Admin) Audit(ctx context.Context) (*Audit, error) {
 	return audit, nil
 }
 
-// callAudit tries again if its connection turns out to be dead.
-func (a *Admin) callAudit(ctx context.Context) (report []byte, err error) {
+// callAudit tries again if its connection turns out to be dead. The report is read where it was received: of five hundred
+// tenants it is some 4 MiB.
+func (a *Admin) callAudit(ctx context.Context) (document auditDocument, err error) {
 	for range 2 {
-		err = a.auditor.QueryRow(ctx, "CALL termintreu.audit($1, NULL)", auditChunk).Scan(&report)
+		document = auditDocument{}
+		err = a.auditor.QueryRow(ctx, "CALL termintreu.audit($1, NULL)", auditChunk).Scan(&document)
 		if err == nil || ctx.Err() != nil || !wasDead(err) {
 			break
 		}
 	}
-	return report, err
+	return document, err
 }
 
 // wasDead tells a connection that had ended from a server that cannot be reached or answers with an error.
