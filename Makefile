@@ -43,7 +43,7 @@ unit: ## Run unit and envtest suites on real PostgreSQL, API server and object s
 	KUBEBUILDER_ASSETS="$$($(LOCAL) assets)" go test -p 2 -timeout 30m $$(go list ./... | grep -v -e /test/e2e -e /test/bench)
 
 # What runs pg_dump, which the package of the newer server does not carry.
-NEEDS_PG_DUMP := TestEnsureIsRecorded|TestEnsureConverges|TestASchemaMadeAtOnce|TestTheBackupRoleReads|TestARetainedTenantServes
+NEEDS_PG_DUMP := TestEnsureIsRecorded|TestEnsureConverges|TestASchemaMadeAtOnce|TestTheBackupRoleReads|TestARetainedTenantServes|TestWhatAKilledRestoreTest
 
 .PHONY: newer
 newer: ## Run the tests of database and retention on a newer PostgreSQL than Debian's
