@@ -30,6 +30,7 @@ func newOperator() *cobra.Command {
 		Short: "Run the operator",
 		Args:  cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
+			options.LimitMemory = os.Getenv("GOMEMLIMIT") == ""
 			return start(options.PprofAddress, func(ctx context.Context, config *rest.Config) (manager.Manager, error) {
 				return operator.New(ctx, config, options)
 			})

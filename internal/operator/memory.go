@@ -4,7 +4,6 @@ package operator
 
 import (
 	"context"
-	"os"
 	"runtime/debug"
 	"runtime/metrics"
 
@@ -19,24 +18,26 @@ const (
 	memoryAlone = 22 << 20
 	// memoryPerTenant is what each tenant adds (design, section 7).
 	memoryPerTenant = 50 << 10
-	// memoryBeside is what the runtime takes beside the heap.
-	memoryBeside = 10 << 20
 )
 
-// memoryLimit is what the collector aims to keep an operator of so many tenants within: its budget. An operator that
-// lives on more than that, say with tenants of many offices, is given an eighth of room, so that collecting garbage does
-// not become its work.
-func memoryLimit(tenants int, live uint64) int64 {
-	return int64(max(memoryAlone+uint64(tenants)*memoryPerTenant, live+live/8+memoryBeside)) //nolint:gosec // bytes of one process
+// memoryLimit is what the runtime is told to keep an operator of so many tenants within: its budget. One that needs more,
+// by what lives on its heap and what the runtime has beside that, is given an eighth of room, so that collecting garbage
+// does not become its work.
+func memoryLimit(tenants int, live, beside uint64) int64 {
+	return int64(max(memoryAlone+uint64(tenants)*memoryPerTenant, live+live/8+beside)) //nolint:gosec // bytes of one process
 }
 
-// limitMemory sets the limit for the tenants there are, unless whoever runs the operator set one.
+// limitMemory sets the limit for the tenants there are.
 func limitMemory(ctx context.Context, reader client.Reader) {
 	tenants := &v1alpha1.BookingTenantList{}
-	if os.Getenv("GOMEMLIMIT") != "" || reader.List(ctx, tenants, client.UnsafeDisableDeepCopy) != nil {
+	if reader.List(ctx, tenants, client.UnsafeDisableDeepCopy) != nil {
 		return
 	}
-	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
-	metrics.Read(live)
-	debug.SetMemoryLimit(memoryLimit(len(tenants.Items), live[0].Value.Uint64()))
+	samples := []metrics.Sample{
+		{Name: "/gc/heap/live:bytes"}, {Name: "/memory/classes/total:bytes"},
+		{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/memory/classes/heap/free:bytes"}, {Name: "/memory/classes/heap/released:bytes"},
+	}
+	metrics.Read(samples)
+	of := func(i int) uint64 { return samples[i].Value.Uint64() }
+	debug.SetMemoryLimit(memoryLimit(len(tenants.Items), of(0), of(1)-of(2)-of(3)-of(4)))
 }

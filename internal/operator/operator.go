@@ -44,6 +44,8 @@ type Options struct {
 	ReadNotices bool
 	// Workers that reconcile tenants at the same time.
 	Workers int
+	// LimitMemory tells the Go runtime the operator's budget as its limit; for a process that is nothing else.
+	LimitMemory bool
 	// MetricsAddress, ProbeAddress and PprofAddress to listen on; "0" for none.
 	MetricsAddress, ProbeAddress, PprofAddress string
 	// LeaderElection lets one of several replicas work.
@@ -124,7 +126,9 @@ func New(ctx context.Context, config *rest.Config, o Options) (manager.Manager, 
 		Defaults: plan.Defaults{Image: o.Image, ImagePullPolicy: o.ImagePullPolicy, OperatorNamespace: o.Namespace},
 	}
 	measurer.Done = func(ctx context.Context) {
-		limitMemory(ctx, mgr.GetClient())
+		if o.LimitMemory {
+			limitMemory(ctx, mgr.GetClient())
+		}
 		leftovers.Sweep(ctx)
 		tenants.TendRetained(ctx)
 	}
