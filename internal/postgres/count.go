@@ -18,11 +18,7 @@ func (a *Admin) Count(ctx context.Context, dataID string) (map[v1alpha1.Category
 		return nil, err
 	}
 	counts := map[v1alpha1.Category]int64{}
-	err := a.locked(ctx, dataID, func(s *session) error {
-		state, err := s.find(ctx, dataID)
-		if err != nil {
-			return err
-		}
+	err := a.lockedTenant(ctx, dataID, func(s *session, state *found) error {
 		if owner := RolesOf(dataID).Owner; !state.schema || !state.roles[owner] {
 			return ErrNoSchema
 		}

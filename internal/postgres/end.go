@@ -46,16 +46,12 @@ func (a *Admin) Retain(ctx context.Context, dataID string, until time.Time) erro
 		return err
 	}
 	names := RolesOf(dataID)
-	err := a.locked(ctx, dataID, func(s *session) error {
-		state, err := s.find(ctx, dataID)
-		if err != nil {
-			return err
-		}
+	err := a.lockedTenant(ctx, dataID, func(s *session, state *found) error {
 		if !state.schema || !state.roles[names.Owner] || !state.roles[names.AppA] || !state.roles[names.AppB] {
 			return errors.New("schema or roles are missing, there is nothing to retain")
 		}
 		apps := ident(names.AppA) + ", " + ident(names.AppB)
-		_, err = s.exec(ctx, fmt.Sprintf(`BEGIN;
+		_, err := s.exec(ctx, fmt.Sprintf(`BEGIN;
 			ALTER ROLE %[1]s NOLOGIN; ALTER ROLE %[2]s NOLOGIN;
 			GRANT %[3]s TO %[4]s%[5]s;
 			SET LOCAL ROLE %[3]s;
@@ -82,17 +78,13 @@ func (a *Admin) DropScratch(ctx context.Context, dataID string) error {
 	if err := checkDataID(dataID); err != nil {
 		return err
 	}
-	err := a.locked(ctx, dataID, func(s *session) error {
-		state, err := s.find(ctx, dataID)
-		if err != nil {
-			return err
-		}
+	err := a.lockedTenant(ctx, dataID, func(s *session, state *found) error {
 		if backup := RolesOf(dataID).Backup; state.roles[backup] {
 			if err := a.disconnect(ctx, s, state, []string{backup}); err != nil {
 				return err
 			}
 		}
-		_, err = s.exec(ctx, dropScratchSQL(dataID))
+		_, err := s.exec(ctx, dropScratchSQL(dataID))
 		return err
 	})
 	if err != nil {
@@ -110,11 +102,7 @@ func (a *Admin) Drop(ctx context.Context, dataID string) error {
 	if err := checkDataID(dataID); err != nil {
 		return err
 	}
-	err := a.locked(ctx, dataID, func(s *session) error {
-		state, err := s.find(ctx, dataID)
-		if err != nil {
-			return err
-		}
+	err := a.lockedTenant(ctx, dataID, func(s *session, state *found) error {
 		var logins []string
 		for _, name := range RolesOf(dataID).logins() {
 			if state.roles[name] {

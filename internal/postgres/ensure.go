@@ -69,11 +69,7 @@ func (a *Admin) Ensure(ctx context.Context, tenant Tenant) error {
 	if err := tenant.check(); err != nil {
 		return fmt.Errorf("tenant %s: %w", tenant.DataID, err)
 	}
-	err := a.locked(ctx, tenant.DataID, func(s *session) error {
-		state, err := s.find(ctx, tenant.DataID)
-		if err != nil {
-			return err
-		}
+	err := a.lockedTenant(ctx, tenant.DataID, func(s *session, state *found) error {
 		if state.retained {
 			return ErrRetained
 		}
@@ -108,11 +104,7 @@ func (a *Admin) FreshSQL(ctx context.Context, tenant Tenant) (sql string, err er
 	if err := tenant.check(); err != nil {
 		return "", fmt.Errorf("tenant %s: %w", tenant.DataID, err)
 	}
-	err = a.locked(ctx, tenant.DataID, func(s *session) error {
-		state, err := s.find(ctx, tenant.DataID)
-		if err != nil {
-			return err
-		}
+	err = a.lockedTenant(ctx, tenant.DataID, func(s *session, state *found) error {
 		plan, err := a.layout(&tenant, state)
 		if err != nil {
 			return err

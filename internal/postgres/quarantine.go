@@ -58,11 +58,7 @@ func (a *Admin) begin(ctx context.Context, dataID, restore, password string, exp
 	if err != nil {
 		return err
 	}
-	err = a.locked(ctx, dataID, func(s *session) error {
-		state, err := s.find(ctx, dataID)
-		if err != nil {
-			return err
-		}
+	err = a.lockedTenant(ctx, dataID, func(s *session, state *found) error {
 		if err := state.restorable(restore); err != nil {
 			return err
 		}
@@ -73,7 +69,7 @@ func (a *Admin) begin(ctx context.Context, dataID, restore, password string, exp
 		if err := a.disconnect(ctx, s, state, apps); err != nil {
 			return err
 		}
-		_, err = s.exec(ctx, a.quarantineSQL(dataID, verifier, expires, state, check))
+		_, err := s.exec(ctx, a.quarantineSQL(dataID, verifier, expires, state, check))
 		return err
 	})
 	if err != nil {

@@ -19,15 +19,11 @@ func (a *Admin) RenewRetention(ctx context.Context, dataID, password string) err
 		return fmt.Errorf("renewing the purge's password of tenant %s: %w", dataID, err)
 	}
 	role := RolesOf(dataID).Retention
-	err = a.locked(ctx, dataID, func(s *session) error {
-		state, err := s.find(ctx, dataID)
-		if err != nil {
-			return err
-		}
+	err = a.lockedTenant(ctx, dataID, func(s *session, state *found) error {
 		if !state.retained || !state.roles[role] {
 			return errors.New("its data is not retained")
 		}
-		_, err = s.exec(ctx, fmt.Sprintf("ALTER ROLE %s LOGIN PASSWORD %s", ident(role), literal(verifier)))
+		_, err := s.exec(ctx, fmt.Sprintf("ALTER ROLE %s LOGIN PASSWORD %s", ident(role), literal(verifier)))
 		return err
 	})
 	if err != nil {

@@ -58,6 +58,17 @@ func (a *Admin) locked(ctx context.Context, name string, do func(*session) error
 	return err
 }
 
+// lockedTenant runs do with a tenant's lock held, on what the catalogue says of the tenant then.
+func (a *Admin) lockedTenant(ctx context.Context, dataID string, do func(*session, *found) error) error {
+	return a.locked(ctx, dataID, func(s *session) error {
+		state, err := s.find(ctx, dataID)
+		if err != nil {
+			return err
+		}
+		return do(s, state)
+	})
+}
+
 // literal quotes a value for standard_conforming_strings, which every connection of this package switches on.
 func literal(value string) string { return "'" + strings.ReplaceAll(value, "'", "''") + "'" }
 

@@ -152,10 +152,9 @@ func (a *Admin) AbortRestore(ctx context.Context, tenant Tenant, restore string)
 	if err := checkDataID(tenant.DataID); err != nil {
 		return err
 	}
-	err := a.locked(ctx, tenant.DataID, func(s *session) error {
-		state, err := s.find(ctx, tenant.DataID)
-		if err != nil || state.restoring != restore {
-			return err
+	err := a.lockedTenant(ctx, tenant.DataID, func(s *session, state *found) error {
+		if state.restoring != restore {
+			return nil
 		}
 		q := QuarantineOf(tenant.DataID)
 		var sql strings.Builder
@@ -171,7 +170,7 @@ func (a *Admin) AbortRestore(ctx context.Context, tenant Tenant, restore string)
 		}
 		a.leaveSQL(&sql, &tenant, state)
 		sql.WriteString("COMMIT;")
-		_, err = s.exec(ctx, sql.String())
+		_, err := s.exec(ctx, sql.String())
 		return err
 	})
 	if err != nil {
