@@ -52,10 +52,18 @@ func (c *Cluster) identities() map[string]pki.Request {
 	return requests
 }
 
-// ensureIdentities issues every certificate and writes the kubeconfigs.
+// ensureIdentities issues every certificate and writes the kubeconfigs. The
+// data is marked as this authority's before there is any.
 func (c *Cluster) ensureIdentities() error {
 	authority, err := pki.Open(c.dir)
 	if err != nil {
+		return err
+	}
+	mark, err := os.ReadFile(c.file("ca.crt"))
+	if err != nil {
+		return err
+	}
+	if err := write(c.owner(), mark, 0o644); err != nil {
 		return err
 	}
 	for name, request := range c.identities() {

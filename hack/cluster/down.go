@@ -4,6 +4,7 @@ package cluster
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -67,6 +68,23 @@ func (c *Cluster) clear(ctx context.Context) error {
 	}
 	c.removeStrays()
 	return os.RemoveAll(c.run())
+}
+
+// strange reports whether there is data that belongs to another authority than
+// the folder's: somebody removed the folder, as `git clean` does, and not the
+// cluster. Its tokens, certificates and passwords are of no use to a new one.
+func (c *Cluster) strange() bool {
+	owner, err := os.ReadFile(c.owner())
+	own, ownErr := os.ReadFile(c.file("ca.crt"))
+	return exists(c.data()) && (err != nil || ownErr != nil || !bytes.Equal(owner, own))
+}
+
+// disown ends what runs on such data, and removes it.
+func (c *Cluster) disown(ctx context.Context) error {
+	if err := c.clear(ctx); err != nil {
+		return err
+	}
+	return os.RemoveAll(c.data())
 }
 
 // removeStrays removes what libcni and kubelet keep outside the folders they

@@ -38,6 +38,9 @@ func (l layout) run(parts ...string) string {
 	return filepath.Join(append([]string{"/run/termintreu", l.id}, parts...)...)
 }
 
+// owner is a copy of the certificate of the authority all data was made under.
+func (l layout) owner() string { return l.data("ca.crt") }
+
 func (l layout) kubeconfig() string           { return l.file("kubeconfig") }
 func (l layout) cert(name string) string      { return l.file("pki", name+".crt") }
 func (l layout) key(name string) string       { return l.file("pki", name+".key") }

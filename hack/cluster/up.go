@@ -40,7 +40,8 @@ func runSteps(ctx context.Context, p *progress.Printer, steps []step) error {
 // Up makes the cluster as the spec says and returns when it is ready. A cluster
 // that already is ready is left alone; one whose supervisor died, or that a
 // reboot ended, is cleared of what is left of it and started again with its
-// data. Progress goes to out.
+// data. Data of a cluster whose folder was removed is removed too: nobody has
+// its keys any more. Progress goes to out.
 func Up(ctx context.Context, spec Spec, out io.Writer) (*Cluster, error) {
 	p := progress.New(out)
 	l, err := newLayout(spec.Dir)
@@ -57,6 +58,11 @@ func Up(ctx context.Context, spec Spec, out io.Writer) (*Cluster, error) {
 		return nil, err
 	}
 	defer unlock()
+	if c.strange() {
+		if err := runSteps(ctx, p, []step{{"removing the data of a cluster whose folder is gone", c.disown}}); err != nil {
+			return nil, err
+		}
+	}
 	if err := hostpkg.Ensure(ctx, p, false); err != nil {
 		return nil, err
 	}
