@@ -135,7 +135,7 @@ func (r *TenantReconciler) tendOne(ctx context.Context, kept *declaration) error
 	desired := resources.KeptObjects(p, *creds, purge)
 	// The Secret stays, from which the job is made again where the region declares an archive again.
 	absent := resources.CronJobsOf(resources.UnarchivedObjects(p))
-	jobs, err := r.keptJobs(ctx, p, desired)
+	jobs, err := r.keptJobs(ctx, s, desired)
 	if err != nil {
 		return err
 	}
@@ -174,16 +174,18 @@ func (r *TenantReconciler) purges(s *scope) (purge, sure bool) {
 }
 
 // keptJobs are the CronJobs that must be there, as they are found.
-func (r *TenantReconciler) keptJobs(ctx context.Context, p *plan.Plan, desired []resources.Object) (jobs []compliance.KeptJob, err error) {
+func (r *TenantReconciler) keptJobs(ctx context.Context, s *scope, desired []resources.Object) (jobs []compliance.KeptJob, err error) {
+	s.seen = map[string]client.Object{}
 	for _, object := range resources.CronJobsOf(desired) {
 		live, err := r.live(ctx, object)
 		if err != nil {
 			return nil, err
 		}
+		s.seen[object.String()] = live
 		job := compliance.KeptJob{What: object.String(), Where: object.Namespace, Missing: live == nil}
 		if cron, ok := live.(*batchv1.CronJob); ok {
 			job.Suspended = cron.Spec.Suspend != nil && *cron.Spec.Suspend
-			job.Bound = bound(&cron.Spec.JobTemplate.Spec.Template.Spec, &p.Region)
+			job.Bound = bound(&cron.Spec.JobTemplate.Spec.Template.Spec, &s.plan.Region)
 		}
 		jobs = append(jobs, job)
 	}

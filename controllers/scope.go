@@ -30,6 +30,9 @@ type scope struct {
 	refusal *plan.Refusal
 	failure error
 
+	// seen are objects as they were judged, by their names; nil where there was none. What is applied rests on the same: a
+	// job that is deleted in between would be made again without anybody being told.
+	seen map[string]client.Object
 	// done names what this reconcile created, changed or removed.
 	done []string
 

@@ -57,9 +57,12 @@ func (r *TenantReconciler) apply(ctx context.Context, s *scope) error {
 // much as a create.
 func (r *TenantReconciler) applyObjects(ctx context.Context, s *scope, desired, absent []resources.Object) error {
 	for _, object := range desired {
-		live, err := r.live(ctx, object)
-		if err != nil {
-			return err
+		live, judged := s.seen[object.String()]
+		if !judged {
+			var err error
+			if live, err = r.live(ctx, object); err != nil {
+				return err
+			}
 		}
 		if live != nil && r.matched.is(object.Config, live) {
 			continue
