@@ -19,6 +19,7 @@ import (
 
 	"github.com/termintreu/termintreu/api/v1alpha1"
 	"github.com/termintreu/termintreu/internal/evidence"
+	"github.com/termintreu/termintreu/internal/objectstore"
 	"github.com/termintreu/termintreu/internal/plan"
 	"github.com/termintreu/termintreu/internal/resources"
 	"github.com/termintreu/termintreu/internal/settings"
@@ -189,7 +190,7 @@ func backupPeriod(ctx context.Context, c client.Client, region *v1alpha1.DataReg
 // large as the operator.
 func (l *Leftovers) withJobs(ctx context.Context, region *v1alpha1.DataRegion) (map[string]bool, error) {
 	found := map[string]bool{}
-	for _, component := range []resources.Component{resources.ComponentRetention, resources.ComponentArchive, resources.ComponentBackup, resources.ComponentExpiry} {
+	for _, component := range resources.ScheduledComponents {
 		crons := &batchv1.CronJobList{}
 		err := l.Client.List(ctx, crons, client.InNamespace(region.Spec.PlatformNamespace), client.MatchingFields{jobIndex: string(component)})
 		if err != nil {
@@ -247,7 +248,7 @@ func (l *Leftovers) storesEmpty(region *v1alpha1.DataRegion, dataID string) bool
 // removeFromStore deletes every version under the tenant's prefix that no lock keeps, and the identities that reached
 // it once none is left; locked is when the last lock ends.
 func removeFromStore(ctx context.Context, stores *Stores, region string, store *v1alpha1.BackupStore, dataID string) (locked time.Time, err error) {
-	c, _, err := stores.Client(ctx, region, store)
+	c, identities, err := stores.Client(ctx, region, store)
 	if err != nil {
 		return time.Time{}, err
 	}
@@ -260,25 +261,26 @@ func removeFromStore(ctx context.Context, stores *Stores, region string, store *
 	if _, err := c.AbortUploads(ctx, dataID+"/", time.Now()); err != nil {
 		return time.Time{}, fmt.Errorf("ending unfinished uploads of %s at store %s: %w", dataID, store.Name, err)
 	}
-	return time.Time{}, removeIdentities(ctx, stores, region, store, dataID)
+	return time.Time{}, removeIdentities(ctx, identities, store, dataID)
 }
 
 // leaveArchives takes away the identities that reached the tenant's prefix at each archive. What lies there stays.
 func leaveArchives(ctx context.Context, stores *Stores, region *v1alpha1.DataRegion, dataID string) error {
 	for i := range region.Spec.Archives {
-		if err := removeIdentities(ctx, stores, region.Name, &region.Spec.Archives[i], dataID); err != nil {
+		store := &region.Spec.Archives[i]
+		_, identities, err := stores.Client(ctx, region.Name, store)
+		if err != nil {
+			return err
+		}
+		if err := removeIdentities(ctx, identities, store, dataID); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func removeIdentities(ctx context.Context, stores *Stores, region string, store *v1alpha1.BackupStore, dataID string) error {
-	_, identities, err := stores.Client(ctx, region, store)
-	if err == nil {
-		err = identities.Remove(ctx, dataID)
-	}
-	if err != nil {
+func removeIdentities(ctx context.Context, identities objectstore.Identities, store *v1alpha1.BackupStore, dataID string) error {
+	if err := identities.Remove(ctx, dataID); err != nil {
 		return fmt.Errorf("removing the identities of %s at store %s: %w", dataID, store.Name, err)
 	}
 	return nil

@@ -49,7 +49,7 @@ func TestWhatWasFoundAsWishedIsComparedAgainOnceEitherChanges(t *testing.T) {
 	for i := range maxMatched {
 		m.found[uint64(i)] = 0
 	}
-	if !m.is(wish("a"), live("1", "12", "a")) || len(m.found) != 1 {
+	if !m.is(wish("a"), live("3", "12", "a")) || len(m.found) != 1 {
 		t.Errorf("%d objects are remembered after the memory was full", len(m.found))
 	}
 }

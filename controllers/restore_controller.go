@@ -313,11 +313,12 @@ func (r *TenantRestoreReconciler) removeObjects(ctx context.Context, p *plan.Pla
 // SetupWithManager registers the reconciler.
 func (r *TenantRestoreReconciler) SetupWithManager(mgr ctrl.Manager) error {
 	restoreOf := handler.EnqueueRequestsFromMapFunc(func(_ context.Context, o client.Object) []reconcile.Request {
-		name := o.GetAnnotations()[resources.AnnotationRestoreName]
+		annotations := o.GetAnnotations()
+		name := annotations[resources.AnnotationRestoreName]
 		if name == "" {
 			return nil
 		}
-		return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: o.GetAnnotations()[resources.AnnotationTenantNamespace], Name: name}}}
+		return []reconcile.Request{{NamespacedName: types.NamespacedName{Namespace: annotations[resources.AnnotationTenantNamespace], Name: name}}}
 	})
 	return ctrl.NewControllerManagedBy(mgr).For(&v1alpha1.TenantRestore{}).Watches(&batchv1.Job{}, restoreOf).Complete(r)
 }

@@ -124,7 +124,8 @@ var bindingChanged = predicate.Funcs{
 
 // tenantOfObject leads from an object to its tenant: by annotation in the platform namespace, by label elsewhere.
 func tenantOfObject(_ context.Context, o client.Object) []reconcile.Request {
-	name := types.NamespacedName{Namespace: o.GetAnnotations()[resources.AnnotationTenantNamespace], Name: o.GetAnnotations()[resources.AnnotationTenantName]}
+	annotations := o.GetAnnotations() // an object of the cache is unpacked for them
+	name := types.NamespacedName{Namespace: annotations[resources.AnnotationTenantNamespace], Name: annotations[resources.AnnotationTenantName]}
 	if name.Name == "" {
 		name = types.NamespacedName{Namespace: o.GetNamespace(), Name: o.GetLabels()[resources.LabelTenant]}
 	}

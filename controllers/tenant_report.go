@@ -210,6 +210,7 @@ func reportVerdicts(s *scope) {
 // down, a tenant whose compliance turns, a claim that fails or is mended. First looks and parts tell nothing of their
 // own, since every event is a request to the API server.
 func (r *TenantReconciler) announce(s *scope, before *v1alpha1.BookingTenant) {
+	tell := r.teller(s.tenant, "")
 	for _, c := range s.tenant.Status.Conditions {
 		old := meta.FindStatusCondition(before.Status.Conditions, c.Type)
 		if !noteworthy(old, &c) || s.incidentTells(&c) {
@@ -219,11 +220,7 @@ func (r *TenantReconciler) announce(s *scope, before *v1alpha1.BookingTenant) {
 		if c.Status == metav1.ConditionFalse || c.Type == v1alpha1.ConditionStalled {
 			kind = corev1.EventTypeWarning
 		}
-		note := fmt.Sprintf("%s is %s: %s", c.Type, c.Status, c.Message)
-		if len(note) > 1000 {
-			note = note[:1000]
-		}
-		r.Recorder.Eventf(s.tenant, nil, kind, c.Reason, "Judge", "%s", note)
+		tell(kind, c.Reason, "%s is %s: %s", c.Type, c.Status, c.Message)
 	}
 }
 

@@ -136,5 +136,8 @@ func (o *packedObject) GetOwnerReferences() []metav1.OwnerReference {
 	return o.whole().GetOwnerReferences()
 }
 
+// GetSelfLink gives none: no API server has sent one for years.
+func (o *packedObject) GetSelfLink() string { return "" }
+
 // GetManagedFields gives none: who wrote which field is not kept.
 func (o *packedObject) GetManagedFields() []metav1.ManagedFieldsEntry { return nil }

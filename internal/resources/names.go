@@ -63,6 +63,9 @@ const (
 	ComponentJobs Component = "jobs"
 )
 
+// ScheduledComponents are those a CronJob runs.
+var ScheduledComponents = []Component{ComponentRetention, ComponentArchive, ComponentBackup, ComponentExpiry}
+
 // Ports of an instance.
 const (
 	// PortHTTPS is where an instance serves citizens, by way of the ingress.

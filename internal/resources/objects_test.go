@@ -7,9 +7,11 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	batchac "k8s.io/client-go/applyconfigurations/batch/v1"
 	"sigs.k8s.io/yaml"
 
 	"github.com/termintreu/termintreu/internal/resources"
@@ -124,5 +126,21 @@ func TestJobsHaveNoOwnerButSayWhomTheyServe(t *testing.T) {
 		if !strings.Contains(text, resources.AnnotationTenantNamespace+": basel") || !strings.Contains(text, resources.AnnotationTenantName+": einwohnerdienste") {
 			t.Errorf("%s %s does not lead back to its tenant", o.GVK.Kind, o.Name)
 		}
+	}
+}
+
+// What is left of a tenant that is gone is found by the components of its CronJobs.
+func TestEveryCronJobIsOfAScheduledComponentAndEachOfThemHasOne(t *testing.T) {
+	var of []resources.Component
+	for _, object := range resources.CronJobsOf(resources.Objects(archivingPlan(), credentials())) {
+		cron, ok := object.Config.(*batchac.CronJobApplyConfiguration)
+		if !ok {
+			t.Fatalf("%s is a %T", object, object.Config)
+		}
+		of = append(of, resources.Component(cron.Labels[resources.LabelComponent]))
+	}
+	slices.Sort(of)
+	if want := slices.Sorted(slices.Values(resources.ScheduledComponents)); !slices.Equal(of, want) {
+		t.Errorf("the CronJobs of a tenant are of components %v, and those that are looked for are %v", of, want)
 	}
 }

@@ -12,7 +12,6 @@ import (
 	. "github.com/onsi/gomega"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/termintreu/termintreu/api/v1alpha1"
 	"github.com/termintreu/termintreu/internal/archive"
@@ -93,6 +92,17 @@ func (w *world) listArchive(ctx context.Context, tenant *v1alpha1.BookingTenant,
 	return err
 }
 
+// inArchive are the keys that lie at the archive for a tenant.
+func (w *world) inArchive(ctx context.Context, tenant *v1alpha1.BookingTenant) (keys []string) {
+	GinkgoHelper()
+	listed, err := stores[0].Admin().ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: aws.String("archive-" + w.name), Prefix: aws.String(dataIDOf(tenant) + "/")})
+	Expect(err).NotTo(HaveOccurred())
+	for _, object := range listed.Contents {
+		keys = append(keys, aws.ToString(object.Key))
+	}
+	return keys
+}
+
 // T8: documents under a statutory period go to the archive, and status says what went, or why not.
 var _ = Describe("The archive", func() {
 	It("gets what is due before it is deleted, and the status says until when it stays", func(ctx SpecContext) {
@@ -141,10 +151,9 @@ var _ = Describe("The archive", func() {
 		}).WithContext(ctx).Should(Succeed())
 
 		By("the archive showing it, locked, under the prefix of the tenant")
-		listed, err := stores[0].Admin().ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: aws.String("archive-" + w.name), Prefix: aws.String(schema + "/")})
-		Expect(err).NotTo(HaveOccurred())
-		Expect(listed.Contents).To(HaveLen(1))
-		_, named := objectstore.ParseArchiveKey(aws.ToString(listed.Contents[0].Key))
+		archived := w.inArchive(ctx, tenant)
+		Expect(archived).To(HaveLen(1))
+		_, named := objectstore.ParseArchiveKey(archived[0])
 		Expect(named).To(BeTrue())
 	})
 
@@ -159,18 +168,13 @@ var _ = Describe("The archive", func() {
 		By("the hand-over, which lets it go")
 		_, err := w.handOver(ctx, tenant)
 		Expect(err).NotTo(HaveOccurred())
-		certificate := &v1alpha1.DeletionCertificate{}
-		Eventually(func(g Gomega) {
-			g.Expect(admin.Get(ctx, client.ObjectKey{Name: schema}, certificate)).To(Succeed())
-			g.Expect(certificate.Status.Deletion).NotTo(BeNil())
-		}).Should(Succeed())
+		certificate := certificateOf(ctx, tenant)
+		Expect(certificate.Status.Deletion).NotTo(BeNil())
 		Expect(certificate.Spec.Archived).To(HaveLen(1))
 		Expect(certificate.Spec.Archived[0].Count).To(BeEquivalentTo(1))
 		Expect(certificate.Status.Deletion.Text).To(ContainSubstring("archived: 1 records of Attachment at statutory, the last lock ends 20"))
 		Expect(value[bool](ctx, w, "SELECT to_regnamespace('"+schema+"') IS NULL")).To(BeTrue())
-		listed, err := stores[0].Admin().ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: aws.String("archive-" + w.name), Prefix: aws.String(schema + "/")})
-		Expect(err).NotTo(HaveOccurred())
-		Expect(listed.Contents).To(HaveLen(1))
+		Expect(w.inArchive(ctx, tenant)).To(HaveLen(1))
 		expectReleased(ctx, tenant)
 		Expect(w.listArchive(ctx, tenant, keeper)).NotTo(Succeed(), "the tenant's identity at the archive is still good")
 	})
@@ -228,16 +232,11 @@ var _ = Describe("The archive", func() {
 		schema := dataIDOf(tenant)
 
 		w.declare(ctx, func(region *v1alpha1.DataRegionSpec) { region.Archives = nil })
-		certificate := &v1alpha1.DeletionCertificate{}
-		Eventually(func(g Gomega) {
-			g.Expect(admin.Get(ctx, client.ObjectKey{Name: schema}, certificate)).To(Succeed())
-			g.Expect(certificate.Status.Deletion).NotTo(BeNil())
-		}).Should(Succeed())
+		certificate := certificateOf(ctx, tenant)
+		Expect(certificate.Status.Deletion).NotTo(BeNil())
 		Expect(certificate.Spec.Archived).To(BeEmpty())
 		Expect(value[bool](ctx, w, "SELECT to_regnamespace('"+schema+"') IS NULL")).To(BeTrue())
-		listed, err := stores[0].Admin().ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: aws.String("archive-" + w.name), Prefix: aws.String(schema + "/")})
-		Expect(err).NotTo(HaveOccurred())
-		Expect(listed.Contents).To(BeEmpty())
+		Expect(w.inArchive(ctx, tenant)).To(BeEmpty())
 	})
 
 	It("is handed nothing by a removed tenant while the region has given it up, and what there is once it is declared again", func(ctx SpecContext) {

@@ -126,9 +126,7 @@ var _ = Describe("The jobs of a removed tenant", func() {
 func (w *world) cronOf(ctx context.Context, tenant *v1alpha1.BookingTenant, job string) *batchv1.CronJob {
 	GinkgoHelper()
 	cron := &batchv1.CronJob{}
-	Eventually(func() error {
-		return admin.Get(ctx, client.ObjectKey{Namespace: w.region.Spec.PlatformNamespace, Name: dataIDOf(tenant) + "-" + job}, cron)
-	}).Should(Succeed())
+	w.await(ctx, tenant, job, cron)
 	return cron
 }
 
@@ -136,10 +134,16 @@ func (w *world) cronOf(ctx context.Context, tenant *v1alpha1.BookingTenant, job 
 func (w *world) secretOf(ctx context.Context, tenant *v1alpha1.BookingTenant, job string) *corev1.Secret {
 	GinkgoHelper()
 	secret := &corev1.Secret{}
-	Eventually(func() error {
-		return admin.Get(ctx, client.ObjectKey{Namespace: w.region.Spec.PlatformNamespace, Name: dataIDOf(tenant) + "-" + job}, secret)
-	}).Should(Succeed())
+	w.await(ctx, tenant, job, secret)
 	return secret
+}
+
+// await what the tenant has of a kind for one of its jobs.
+func (w *world) await(ctx context.Context, tenant *v1alpha1.BookingTenant, job string, object client.Object) {
+	GinkgoHelper()
+	Eventually(func() error {
+		return admin.Get(ctx, client.ObjectKey{Namespace: w.region.Spec.PlatformNamespace, Name: dataIDOf(tenant) + "-" + job}, object)
+	}).Should(Succeed())
 }
 
 // expectKeptIncident waits until the region's status tells an incident of the only removed tenant.
