@@ -139,9 +139,11 @@ func auditOf(a *postgres.Audit, at time.Time) evidence.Audit {
 				TestedAt: test.TestedAt, Differing: test.Differing, ProvenAt: test.ProvenAt, SnapshotStart: test.SnapshotStart, Tables: test.Tables, Rows: test.Rows,
 			}
 		}
+		record.Retention.Runs = make([]compliance.Run, 0, len(t.Runs))
 		for _, run := range t.Runs {
 			record.Retention.Runs = append(record.Retention.Runs, compliance.Run(run))
 		}
+		record.Retention.Categories = make([]compliance.Category, 0, len(t.Categories))
 		for _, c := range t.Categories {
 			record.Retention.Categories = append(record.Retention.Categories, compliance.Category{
 				Category: c.Category, Period: c.Period, Action: c.Action,

@@ -3,7 +3,9 @@
 package postgres
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -120,26 +122,48 @@ type archivedDocument struct {
 	Failure  string            `json:"failure"`
 }
 
+// auditDocument is what the database reports. What it reports as null, it leaves out.
 type auditDocument struct {
-	MeasuredAt time.Time `json:"measured_at"`
-	Tenants    []struct {
-		DataID        string             `json:"data_id"`
-		Namespace     string             `json:"namespace"`
-		Name          string             `json:"name"`
-		UID           string             `json:"uid"`
-		SpecHash      string             `json:"spec_hash"`
-		SchemaVersion int64              `json:"schema_version"`
-		RetainedSince *time.Time         `json:"retained_since"`
-		RetainedUntil *time.Time         `json:"retained_until"`
-		Categories    []categoryDocument `json:"categories"`
-		Failure       string             `json:"failure"`
-		Unmapped      []string           `json:"unmapped"`
-		Runs          []Run              `json:"runs"`
-		Erasures      *ErasureAudit      `json:"erasures"`
-		RestoreTest   *RestoreTest       `json:"restore_test"`
-		Scratch       bool               `json:"scratch"`
-		Archived      []archivedDocument `json:"archived"`
-	} `json:"tenants"`
+	MeasuredAt time.Time     `json:"measured_at"`
+	Tenants    tenantReports `json:"tenants"`
+}
+
+// tenantReports are read one by one, so that of a report of some megabytes no second form comes to be.
+type tenantReports []TenantAudit
+
+// UnmarshalJSON reads an array of tenantDocuments.
+func (r *tenantReports) UnmarshalJSON(array []byte) error {
+	decoder := json.NewDecoder(bytes.NewReader(array))
+	if _, err := decoder.Token(); err != nil {
+		return err
+	}
+	for decoder.More() {
+		document := tenantDocument{}
+		if err := decoder.Decode(&document); err != nil {
+			return err
+		}
+		*r = append(*r, document.audit())
+	}
+	return nil
+}
+
+type tenantDocument struct {
+	DataID        string             `json:"data_id"`
+	Namespace     string             `json:"namespace"`
+	Name          string             `json:"name"`
+	UID           string             `json:"uid"`
+	SpecHash      string             `json:"spec_hash"`
+	SchemaVersion int64              `json:"schema_version"`
+	RetainedSince *time.Time         `json:"retained_since"`
+	RetainedUntil *time.Time         `json:"retained_until"`
+	Categories    []categoryDocument `json:"categories"`
+	Failure       string             `json:"failure"`
+	Unmapped      []string           `json:"unmapped"`
+	Runs          []Run              `json:"runs"`
+	Erasures      *ErasureAudit      `json:"erasures"`
+	RestoreTest   *RestoreTest       `json:"restore_test"`
+	Scratch       bool               `json:"scratch"`
+	Archived      []archivedDocument `json:"archived"`
 }
 
 type categoryDocument struct {
@@ -165,30 +189,30 @@ func (a *Admin) Audit(ctx context.Context) (*Audit, error) {
 	if err != nil {
 		return nil, fmt.Errorf("auditing database %s: %w", a.name, err)
 	}
-	audit := &Audit{MeasuredAt: document.MeasuredAt, Tenants: make([]TenantAudit, 0, len(document.Tenants))}
-	for _, t := range document.Tenants {
-		tenant := TenantAudit{Registered: Registered{
-			DataID: t.DataID, Namespace: t.Namespace, Name: t.Name, UID: t.UID, SpecHash: t.SpecHash,
-			SchemaVersion: t.SchemaVersion, RetainedSince: t.RetainedSince, RetainedUntil: t.RetainedUntil,
-		}}
-		switch {
-		case t.Failure != "":
-			tenant.Err = fmt.Errorf("schema %s cannot be read (SQLSTATE %s)", t.DataID, t.Failure)
-		case len(t.Categories) == 0:
-			tenant.Err = fmt.Errorf("schema %s stores no category", t.DataID)
-		default:
-			tenant.Unmapped, tenant.Runs = t.Unmapped, t.Runs
-			tenant.Erasures, tenant.RestoreTest, tenant.ScratchLeft = t.Erasures, t.RestoreTest, t.Scratch
-			tenant.measure(t.Categories)
-			tenant.addArchived(t.Archived)
-		}
-		audit.Tenants = append(audit.Tenants, tenant)
+	return &Audit{MeasuredAt: document.MeasuredAt, Tenants: document.Tenants}, nil
+}
+
+func (d *tenantDocument) audit() TenantAudit {
+	tenant := TenantAudit{Registered: Registered{
+		DataID: d.DataID, Namespace: d.Namespace, Name: d.Name, UID: d.UID, SpecHash: d.SpecHash,
+		SchemaVersion: d.SchemaVersion, RetainedSince: d.RetainedSince, RetainedUntil: d.RetainedUntil,
+	}}
+	switch {
+	case d.Failure != "":
+		tenant.Err = fmt.Errorf("schema %s cannot be read (SQLSTATE %s)", d.DataID, d.Failure)
+	case len(d.Categories) == 0:
+		tenant.Err = fmt.Errorf("schema %s stores no category", d.DataID)
+	default:
+		tenant.Unmapped, tenant.Runs = d.Unmapped, d.Runs
+		tenant.Erasures, tenant.RestoreTest, tenant.ScratchLeft = d.Erasures, d.RestoreTest, d.Scratch
+		tenant.measure(d.Categories)
+		tenant.addArchived(d.Archived)
 	}
-	return audit, nil
+	return tenant
 }
 
 // callAudit tries again if its connection turns out to be dead. The report is read where it was received: of five hundred
-// tenants it is some 4 MiB.
+// tenants it is some 2 MiB.
 func (a *Admin) callAudit(ctx context.Context) (document auditDocument, err error) {
 	for range 2 {
 		document = auditDocument{}
@@ -237,6 +261,7 @@ func (t *TenantAudit) addArchived(archived []archivedDocument) {
 
 func (t *TenantAudit) measure(categories []categoryDocument) {
 	everPurged := true
+	t.Categories = make([]CategoryAudit, 0, len(categories))
 	for _, c := range categories {
 		category := CategoryAudit{
 			Category: c.Category, Uncovered: c.Period == nil, Action: c.Action, Rows: c.Stored,

@@ -163,7 +163,7 @@ BEGIN
         EXCEPTION WHEN OTHERS THEN
             failure := SQLSTATE;
         END;
-        measured := measured || (tenant || jsonb_build_object('categories', found, 'runs', runs, 'archived', archived, 'failure', failure, 'unmapped', unmapped -> id,
+        measured := measured || pg_catalog.jsonb_strip_nulls(tenant || jsonb_build_object('categories', found, 'runs', runs, 'archived', archived, 'failure', failure, 'unmapped', unmapped -> id,
             'erasures', kept, 'scratch', id = ANY (scratch)));
         seen := seen + 1;
         IF seen % chunk = 0 THEN
