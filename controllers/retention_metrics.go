@@ -79,7 +79,7 @@ func (c *RetentionCollector) Collect(out chan<- prometheus.Metric) {
 			if category.Period == 0 && category.Rows == 0 {
 				continue
 			}
-			labels := []*dto.LabelPair{labelPair("category", string(category.Category)), dataID, name, namespace}
+			labels := []*dto.LabelPair{sharedPair("category", string(category.Category)), dataID, name, namespace}
 			show := func(desc *prometheus.Desc, value float64) { out <- series{desc, labels, gaugeOf(value)} }
 			show(retentionOverdue, float64(category.Overdue))
 			show(retentionHeld, float64(category.Held))

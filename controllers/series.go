@@ -4,6 +4,7 @@ package controllers
 
 import (
 	"math"
+	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
@@ -26,6 +27,18 @@ func (s series) Write(out *dto.Metric) error {
 	out.Label, out.Gauge = s.labels, s.gauge
 	return nil
 }
+
+// sharedPair gives the one pair of a name and a value of which there are few: a condition's type, a category.
+func sharedPair(name, value string) *dto.LabelPair {
+	type word struct{ name, value string }
+	pair, found := sharedPairs.Load(word{name, value})
+	if !found {
+		pair, _ = sharedPairs.LoadOrStore(word{name, value}, labelPair(name, value))
+	}
+	return pair.(*dto.LabelPair) //nolint:forcetypeassert // nothing else is stored
+}
+
+var sharedPairs sync.Map
 
 func labelPair(name, value string) *dto.LabelPair { return &dto.LabelPair{Name: &name, Value: &value} }
 

@@ -51,7 +51,7 @@ func (c *VerdictCollector) Collect(out chan<- prometheus.Metric) {
 		tenant := &tenants.Items[i]
 		name, namespace := labelPair("name", tenant.Name), labelPair("namespace", tenant.Namespace)
 		for kind, stands := range compliance.Standing(&tenant.Status, now) {
-			condition := labelPair("type", kind)
+			condition := sharedPair("type", kind)
 			for _, status := range statuses {
 				gauge := no
 				if *status.Value == string(stands) {

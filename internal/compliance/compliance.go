@@ -218,12 +218,16 @@ func Judge(p *plan.Plan, e *Evidence, clock Clock) []Finding {
 	return append(findings, summarize(findings))
 }
 
+// claimTypes are the conditions that rest on evidence.
+var claimTypes = []string{
+	v1alpha1.ConditionResidencyEnforced, v1alpha1.ConditionProcessorsPermitted, v1alpha1.ConditionTransportEncrypted, v1alpha1.ConditionRetentionEnforced,
+	v1alpha1.ConditionBackupsCurrent, v1alpha1.ConditionEgressRestricted, v1alpha1.ConditionNoticeConsistent, v1alpha1.ConditionAppointmentsCovered,
+}
+
 // Expire gives the findings of a tenant nobody has evidence of any longer.
 func Expire(why string) []Finding {
-	types := []string{v1alpha1.ConditionResidencyEnforced, v1alpha1.ConditionProcessorsPermitted, v1alpha1.ConditionTransportEncrypted, v1alpha1.ConditionRetentionEnforced,
-		v1alpha1.ConditionBackupsCurrent, v1alpha1.ConditionEgressRestricted, v1alpha1.ConditionNoticeConsistent, v1alpha1.ConditionAppointmentsCovered}
-	findings := make([]Finding, 0, len(types)+1)
-	for _, t := range types {
+	findings := make([]Finding, 0, len(claimTypes)+1)
+	for _, t := range claimTypes {
 		findings = append(findings, Finding{Type: t, Status: metav1.ConditionUnknown, Reason: v1alpha1.ReasonEvidenceStale, Message: why, Unsure: true})
 	}
 	return append(findings, summarize(findings))

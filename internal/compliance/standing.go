@@ -3,6 +3,8 @@
 package compliance
 
 import (
+	"iter"
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -11,16 +13,22 @@ import (
 	"github.com/termintreu/termintreu/api/v1alpha1"
 )
 
-// Standing is what a reader may take a tenant's verdicts for at a time: by condition type, the status while the
+// Standing gives what a reader may take a tenant's verdicts for at a time: by condition type, the status while the
 // verdict is valid, and Unknown once it is not, or where there is none.
-func Standing(status *v1alpha1.BookingTenantStatus, now time.Time) map[string]metav1.ConditionStatus {
+func Standing(status *v1alpha1.BookingTenantStatus, now time.Time) iter.Seq2[string, metav1.ConditionStatus] {
 	valid := status.Compliance != nil && status.Compliance.ValidUntil != nil && now.Before(status.Compliance.ValidUntil.Time)
-	standing := map[string]metav1.ConditionStatus{}
-	for _, f := range Expire("") {
-		standing[f.Type] = metav1.ConditionUnknown
-		if c := meta.FindStatusCondition(status.Conditions, f.Type); c != nil && valid {
-			standing[f.Type] = c.Status
+	return func(yield func(string, metav1.ConditionStatus) bool) {
+		for _, kind := range verdicts {
+			stands := metav1.ConditionUnknown
+			if c := meta.FindStatusCondition(status.Conditions, kind); c != nil && valid {
+				stands = c.Status
+			}
+			if !yield(kind, stands) {
+				return
+			}
 		}
 	}
-	return standing
 }
+
+// verdicts are the claims and what they come to.
+var verdicts = append(slices.Clone(claimTypes), v1alpha1.ConditionCompliant)

@@ -3,6 +3,7 @@
 package compliance_test
 
 import (
+	"maps"
 	"testing"
 	"time"
 
@@ -35,7 +36,7 @@ func TestAVerdictStandsUntilItsEvidenceIsStaleAndNoLonger(t *testing.T) {
 			v1alpha1.ConditionCompliant: metav1.ConditionUnknown}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := compliance.Standing(c.status, c.now)
+			got := maps.Collect(compliance.Standing(c.status, c.now))
 			for kind, want := range c.want {
 				if got[kind] != want {
 					t.Errorf("%s stands at %s, want %s", kind, got[kind], want)
