@@ -15,7 +15,7 @@ import (
 const (
 	// memoryAlone is what the Go runtime may aim at of the 64 MiB an operator without tenants has: the program and its
 	// data take the rest. With less the collector has no rest once a thousand tenants drift at the same time.
-	memoryAlone = 22 << 20
+	memoryAlone = 20 << 20
 	// memoryPerTenant is what each tenant adds (design, section 7).
 	memoryPerTenant = 50 << 10
 )
