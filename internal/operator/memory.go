@@ -14,13 +14,14 @@ import (
 
 const (
 	// memoryAlone is what the Go runtime may aim at of the 64 MiB an operator without tenants has: the program and its
-	// data take the rest. With less the collector has no rest once a thousand tenants drift at the same time.
-	memoryAlone = 20 << 20
-	// memoryPerTenant is what each tenant adds (design, section 7).
-	memoryPerTenant = 50 << 10
+	// data take the rest. With less the collector has no rest while tenants are made.
+	memoryAlone = 27 << 20
+	// memoryPerTenant is what it may aim at of the 50 KiB each tenant adds (design, section 7): the more lives, the further
+	// the heap grows past its aim while the collector still looks through it.
+	memoryPerTenant = 42 << 10
 )
 
-// memoryLimit is what the runtime is told to keep an operator of so many tenants within: its budget. One that needs more,
+// memoryLimit is what the runtime is told to keep an operator of so many tenants within, by its budget. One that needs more,
 // by what lives on its heap and what the runtime has beside that, is given an eighth of room, so that collecting garbage
 // does not become its work.
 func memoryLimit(tenants int, live, beside uint64) int64 {
