@@ -49,6 +49,9 @@ var _ = Describe("A tenant whose schema was dropped", func() {
 		backup := time.Now()
 		Expect(contacts(ctx, conn, due.family) + contacts(ctx, conn, erased.family)).To(Equal(int64(2)))
 
+		// The time to restore to is of whole seconds, and so are backups': the next one must not be of the same.
+		Eventually(time.Now).WithContext(ctx).Should(BeTemporally(">=", backup.Truncate(time.Second).Add(time.Second)))
+
 		By("an erasure, whose rows go once a store has shown its journal")
 		citizen.follow(ctx, link+"/erase", url.Values{})
 		runNow(ctx, tenant, "backup")
