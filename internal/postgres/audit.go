@@ -128,7 +128,7 @@ type auditDocument struct {
 	Tenants    tenantReports `json:"tenants"`
 }
 
-// tenantReports are read one by one, so that of a report of some megabytes no second form comes to be.
+// tenantReports are read one by one, so that of a large report no second form comes to be.
 type tenantReports []TenantAudit
 
 // UnmarshalJSON reads an array of tenantDocuments.
@@ -211,8 +211,8 @@ func (d *tenantDocument) audit() TenantAudit {
 	return tenant
 }
 
-// callAudit tries again if its connection turns out to be dead. The report is read where it was received: of five hundred
-// tenants it is some 2 MiB.
+// callAudit tries again if its connection turns out to be dead. The report is read where it was received: of hundreds of
+// tenants it is large.
 func (a *Admin) callAudit(ctx context.Context) (document auditDocument, err error) {
 	for range 2 {
 		document = auditDocument{}
