@@ -14,6 +14,8 @@ CONTROLLER_GEN_VERSION := v0.23.0
 GOLANGCI_LINT_VERSION := v2.12.0
 CONTROLLER_GEN := $(TOOLS)/$(CONTROLLER_GEN_VERSION)/controller-gen
 GOLANGCI_LINT := $(TOOLS)/$(GOLANGCI_LINT_VERSION)/golangci-lint
+# Its cache names files by where they lie: one shared by clones tells of files of a clone that is gone.
+GOLANGCI_LINT_CACHE := $(TOOLS)/lint-cache
 
 # The clusters of demo and tests live in folders of their own, each in a network namespace of its own.
 DEMO_DIR := .demo
@@ -85,7 +87,7 @@ verify: generate ## Fail when generated files or modules are not what they shoul
 
 .PHONY: lint
 lint: $(GOLANGCI_LINT) ## Run golangci-lint
-	$(GOLANGCI_LINT) run ./...
+	GOLANGCI_LINT_CACHE=$(GOLANGCI_LINT_CACHE) $(GOLANGCI_LINT) run ./...
 
 $(CONTROLLER_GEN):
 	GOBIN=$(@D) go install sigs.k8s.io/controller-tools/cmd/controller-gen@$(CONTROLLER_GEN_VERSION)
