@@ -19,7 +19,7 @@ var (
 )
 
 func init() {
-	metrics.Registry.MustRegister(auditSeconds, listSeconds, statusWrites, wallTrials, Verdicts)
+	metrics.Registry.MustRegister(auditSeconds, listSeconds, statusWrites, wallTrials)
 }
 
 // statusWrites counts status patches, since in steady state there must be none but renewals (invariant 9).

@@ -5,6 +5,7 @@
 package evidence
 
 import (
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -33,7 +34,7 @@ type Record struct {
 	Err error
 }
 
-// Audit is one measurement of one database.
+// Audit is one measurement of one database. Nobody changes one that is in the book.
 type Audit struct {
 	At      time.Time
 	Err     error
@@ -205,19 +206,11 @@ func (b *Book) Audit(key plan.DatabaseKey) Audit {
 	return b.audits[key]
 }
 
-// EachRecord calls do for every tenant of every audit, with the time of the audit and what kept it from being measured.
-func (b *Book) EachRecord(do func(record Record, at time.Time, err error)) {
+// Audits gives the newest audit of every database.
+func (b *Book) Audits() []Audit {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
-	for _, audit := range b.audits {
-		for _, record := range audit.Records {
-			err := audit.Err
-			if err == nil {
-				err = record.Err
-			}
-			do(record, audit.At, err)
-		}
-	}
+	return slices.Collect(maps.Values(b.audits))
 }
 
 // Listing gives the newest listing of a store.

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/klauspost/compress/gzhttp"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
@@ -87,10 +88,12 @@ func New(ctx context.Context, config *rest.Config, o Options) (manager.Manager, 
 	if err := controllers.SetupIndexes(ctx, mgr); err != nil {
 		return nil, err
 	}
-	controllers.Verdicts.ReadFrom(mgr.GetClient())
 	changed := make(chan event.TypedGenericEvent[string], 4096)
 	book := evidence.NewBook(func(dataID string) { changed <- event.TypedGenericEvent[string]{Object: dataID} })
-	controllers.ShowRetention(book, o.MaxEvidenceAge)
+	metrics := &controllers.TenantMetrics{Tenants: mgr.GetClient(), Book: book, MaxAge: o.MaxEvidenceAge, Now: time.Now}
+	if err := mgr.AddMetricsServerExtraHandler(controllers.TenantMetricsPath, gzhttp.GzipHandler(metrics)); err != nil {
+		return nil, err
+	}
 	databases := &controllers.Databases{Secrets: mgr.GetAPIReader(), Namespace: o.Namespace, Book: book, Tenants: mgr.GetClient()}
 	stores := &controllers.Stores{Secrets: mgr.GetAPIReader(), Namespace: o.Namespace}
 	certifier := &controllers.Certifier{

@@ -23,6 +23,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	"github.com/termintreu/termintreu/api/v1alpha1"
+	"github.com/termintreu/termintreu/controllers"
 	"github.com/termintreu/termintreu/internal/operator"
 	"github.com/termintreu/termintreu/internal/testing/manifests"
 	"github.com/termintreu/termintreu/internal/testing/pgtest"
@@ -122,7 +123,7 @@ func (c *cluster) allowScraping(tb testing.TB) {
 	rbac, err := client.New(c.config, client.Options{})
 	must(tb, err)
 	must(tb, rbac.Create(tb.Context(), &rbacv1.ClusterRole{
-		ObjectMeta: metav1.ObjectMeta{Name: "scraper"}, Rules: []rbacv1.PolicyRule{{Verbs: []string{"get"}, NonResourceURLs: []string{"/metrics"}}},
+		ObjectMeta: metav1.ObjectMeta{Name: "scraper"}, Rules: []rbacv1.PolicyRule{{Verbs: []string{"get"}, NonResourceURLs: []string{"/metrics", controllers.TenantMetricsPath}}},
 	}))
 	must(tb, rbac.Create(tb.Context(), &rbacv1.ClusterRoleBinding{
 		ObjectMeta: metav1.ObjectMeta{Name: "scraper"},

@@ -24,6 +24,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/client-go/rest"
+
+	"github.com/termintreu/termintreu/controllers"
 )
 
 const (
@@ -84,6 +86,7 @@ type operatorProcess struct {
 	tb      testing.TB
 	command *exec.Cmd
 	exited  chan error
+	// metrics is the base of their addresses.
 	metrics string
 	token   string
 	client  *http.Client
@@ -97,7 +100,7 @@ func (c *cluster) startOperator(tb testing.TB, flags ...string) *operatorProcess
 	tb.Helper()
 	port := freePort(tb)
 	o := &operatorProcess{
-		tb: tb, metrics: fmt.Sprintf("https://127.0.0.1:%d/metrics", port), token: c.token, exited: make(chan error, 1),
+		tb: tb, metrics: fmt.Sprintf("https://127.0.0.1:%d", port), token: c.token, exited: make(chan error, 1),
 		log: filepath.Join(tb.TempDir(), "operator.log"), reviewed: c.reviews(tb),
 		// The operator signs its metrics' certificate itself; this is loopback.
 		client: &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}, //nolint:gosec // see above
@@ -190,21 +193,29 @@ type figure struct {
 	value        float64
 }
 
-func (o *operatorProcess) scrape() (figures, error) {
-	request, err := http.NewRequestWithContext(o.tb.Context(), http.MethodGet, o.metrics, http.NoBody)
-	if err != nil {
+// scrape reads all that a Prometheus would, and gives what tells of the operator.
+func (o *operatorProcess) scrape() (found figures, err error) {
+	if err := o.read(controllers.TenantMetricsPath, func(tenants io.Reader) error { _, err := io.Copy(io.Discard, tenants); return err }); err != nil {
 		return nil, err
+	}
+	return found, o.read("/metrics", func(text io.Reader) error { found, err = parse(text); return err })
+}
+
+func (o *operatorProcess) read(path string, body func(io.Reader) error) error {
+	request, err := http.NewRequestWithContext(o.tb.Context(), http.MethodGet, o.metrics+path, http.NoBody)
+	if err != nil {
+		return err
 	}
 	request.Header.Set("Authorization", "Bearer "+o.token)
 	response, err := o.client.Do(request)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer func() { _ = response.Body.Close() }()
 	if response.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("metrics: %s", response.Status)
+		return fmt.Errorf("%s: %s", path, response.Status)
 	}
-	return parse(response.Body)
+	return body(response.Body)
 }
 
 func parse(text io.Reader) (found figures, err error) {

@@ -3,6 +3,11 @@
 package operator_test
 
 import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -17,6 +22,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 
+	"github.com/termintreu/termintreu/controllers"
 	"github.com/termintreu/termintreu/internal/operator"
 )
 
@@ -50,6 +56,25 @@ func asked(metrics http.Handler, method, authorization string) *httptest.Respons
 	}
 	metrics.ServeHTTP(answer, request)
 	return answer
+}
+
+// scrape as Prometheus does, which asks for a compressed answer.
+func scrape(ctx context.Context, address, token string) (status int, text string, err error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
+	if err != nil {
+		return 0, "", err
+	}
+	request.Header.Set("Authorization", "Bearer "+token)
+	// The certificate is the process's own; this is loopback.
+	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}} //nolint:gosec // see above
+	defer transport.CloseIdleConnections()
+	response, err := (&http.Client{Transport: transport}).Do(request)
+	if err != nil {
+		return 0, "", err
+	}
+	defer func() { _ = response.Body.Close() }()
+	content, err := io.ReadAll(response.Body)
+	return response.StatusCode, string(content), err
 }
 
 var _ = Describe("Metrics", func() {
@@ -101,6 +126,39 @@ var _ = Describe("Metrics", func() {
 				Expect(answer.Body.String()).NotTo(ContainSubstring("figures"), what)
 			}
 		}
+	})
+
+	It("tell how every tenant stands, by the operator's own rights", func(ctx SpecContext) {
+		w := newWorld(ctx)
+		reader := token(ctx, "metrics-tenants")
+		binding := &rbacv1.ClusterRoleBinding{ObjectMeta: metav1.ObjectMeta{Name: "metrics-tenants"},
+			RoleRef:  rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "termintreu-metrics-reader"},
+			Subjects: []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: system, Name: "metrics-tenants"}}}
+		Expect(admin.Create(ctx, binding)).To(Succeed())
+		DeferCleanup(func(ctx SpecContext) { Expect(admin.Delete(ctx, binding)).To(Succeed()) })
+		host, err := freeAddress()
+		Expect(err).NotTo(HaveOccurred())
+		address := net.JoinHostPort(host, "8443")
+		startOperator(func(o *operator.Options) { o.MetricsAddress = address })
+		tenant := w.create(ctx, "site")
+		w.settle(ctx, tenant)
+
+		Eventually(func(g Gomega) {
+			status, text, err := scrape(ctx, "https://"+address+controllers.TenantMetricsPath, reader)
+			g.Expect(err).NotTo(HaveOccurred())
+			g.Expect(status).To(Equal(http.StatusOK))
+			of := fmt.Sprintf(`{namespace=%q,name="site",`, tenant.Namespace)
+			g.Expect(text).To(ContainSubstring("\ntermintreu_tenant_verdict" + of + `type="Compliant",status="True"} 1` + "\n"))
+			g.Expect(text).To(MatchRegexp(`(?m)^termintreu_retention_overdue` + of + `data_id="[^"]+",category="Contact"} 0$`))
+		}).Should(Succeed())
+		status, text, err := scrape(ctx, "https://"+address+"/metrics", reader)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(status).To(Equal(http.StatusOK))
+		Expect(text).To(And(ContainSubstring("termintreu_tenant_status_writes_total"), Not(ContainSubstring("termintreu_tenant_verdict"))))
+		status, text, err = scrape(ctx, "https://"+address+controllers.TenantMetricsPath, "invented")
+		Expect(err).NotTo(HaveOccurred())
+		Expect(status).To(Equal(http.StatusUnauthorized))
+		Expect(text).NotTo(ContainSubstring("site"))
 	})
 
 	It("are shown to nobody while the API server does not answer", func(ctx SpecContext) {
