@@ -186,20 +186,20 @@ func backupPeriod(ctx context.Context, c client.Client, region *v1alpha1.DataReg
 	return period
 }
 
-// withJobs are the data CronJobs of a region belong to. They are read one component at a time: whole, a region's are as
-// large as the operator.
+// withJobs are the data CronJobs of a region belong to.
 func (l *Leftovers) withJobs(ctx context.Context, region *v1alpha1.DataRegion) (map[string]bool, error) {
 	found := map[string]bool{}
 	for _, component := range resources.ScheduledComponents {
-		crons := &batchv1.CronJobList{}
-		err := l.Client.List(ctx, crons, client.InNamespace(region.Spec.PlatformNamespace), client.MatchingFields{jobIndex: string(component)})
-		if err != nil {
-			return nil, err
-		}
-		for i := range crons.Items {
-			labels := crons.Items[i].Labels
-			if dataID := labels[resources.LabelDataID]; dataID != "" && labels[resources.LabelRegion] == region.Name {
-				found[dataID] = true
+		for _, end := range plan.DataIDAlphabet {
+			crons := &batchv1.CronJobList{}
+			err := l.Client.List(ctx, crons, client.InNamespace(region.Spec.PlatformNamespace), client.MatchingFields{jobIndex: handful(component, string(end))})
+			if err != nil {
+				return nil, err
+			}
+			for i := range crons.Items {
+				if labels := crons.Items[i].Labels; labels[resources.LabelRegion] == region.Name {
+					found[labels[resources.LabelDataID]] = true
+				}
 			}
 		}
 	}

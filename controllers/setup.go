@@ -39,8 +39,14 @@ const (
 	dataIDIndex = "dataID"
 	podIndex    = "pod.dataID"
 	nodeIndex   = "pod.node"
-	jobIndex    = "cronJob.component"
+	jobIndex    = "cronJob.handful"
 )
+
+// handful names the few CronJobs of a fleet that are read at a time: whole, they are as large as the operator. DataIDs
+// end evenly in all of plan.DataIDAlphabet.
+func handful(component resources.Component, dataID string) string {
+	return string(component) + "/" + dataID[max(0, len(dataID)-1):]
+}
 
 // SetupIndexes registers the indexes the reconcilers look tenants up by.
 func SetupIndexes(ctx context.Context, mgr ctrl.Manager) error {
@@ -77,7 +83,10 @@ func SetupIndexes(ctx context.Context, mgr ctrl.Manager) error {
 	if err := errors.Join(
 		mgr.GetFieldIndexer().IndexField(ctx, &corev1.Pod{}, podIndex, ofPod(func(p *corev1.Pod) string { return p.Labels[resources.LabelDataID] })),
 		mgr.GetFieldIndexer().IndexField(ctx, &corev1.Pod{}, nodeIndex, ofPod(func(p *corev1.Pod) string { return p.Spec.NodeName })),
-		mgr.GetFieldIndexer().IndexField(ctx, &batchv1.CronJob{}, jobIndex, func(o client.Object) []string { return []string{o.GetLabels()[resources.LabelComponent]} }),
+		mgr.GetFieldIndexer().IndexField(ctx, &batchv1.CronJob{}, jobIndex, func(o client.Object) []string {
+			labels := o.GetLabels()
+			return []string{handful(resources.Component(labels[resources.LabelComponent]), labels[resources.LabelDataID])}
+		}),
 	); err != nil {
 		return err
 	}

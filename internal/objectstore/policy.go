@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"sync"
@@ -27,8 +28,80 @@ const (
 
 // policyDocument is a bucket policy; statements stay raw, so that nothing of others' is lost by reading and writing.
 type policyDocument struct {
-	Version   string         `json:"Version"`
-	Statement []rawStatement `json:"Statement"`
+	Version   string
+	Statement []rawStatement
+}
+
+// read takes one statement after the other: the policy of a thousand tenants is megabytes.
+func (d *policyDocument) read(text io.Reader) error {
+	decoder := json.NewDecoder(text)
+	if err := begin(decoder, '{'); err != nil {
+		return err
+	}
+	for decoder.More() {
+		name, err := decoder.Token()
+		if err != nil {
+			return err
+		}
+		switch name {
+		case "Version":
+			err = decoder.Decode(&d.Version)
+		case "Statement":
+			err = d.readStatements(decoder)
+		default:
+			err = decoder.Decode(&json.RawMessage{})
+		}
+		if err != nil {
+			return err
+		}
+	}
+	_, err := decoder.Token()
+	return err
+}
+
+func (d *policyDocument) readStatements(decoder *json.Decoder) error {
+	if err := begin(decoder, '['); err != nil {
+		return err
+	}
+	for decoder.More() {
+		statement := rawStatement{}
+		if err := decoder.Decode(&statement); err != nil {
+			return err
+		}
+		d.Statement = append(d.Statement, statement)
+	}
+	_, err := decoder.Token()
+	return err
+}
+
+func begin(decoder *json.Decoder, want json.Delim) error {
+	token, err := decoder.Token()
+	if err == nil && token != want {
+		err = fmt.Errorf("want %s, not %v", want, token)
+	}
+	return err
+}
+
+// text is what read reads.
+func (d *policyDocument) text() string {
+	version, _ := json.Marshal(d.Version) // a string: it cannot fail
+	size := len(version) + 32
+	for _, s := range d.Statement {
+		size += len(s.raw) + 1
+	}
+	out := strings.Builder{}
+	out.Grow(size)
+	out.WriteString(`{"Version":`)
+	out.Write(version)
+	out.WriteString(`,"Statement":[`)
+	for i, s := range d.Statement {
+		if i > 0 {
+			out.WriteByte(',')
+		}
+		out.Write(s.raw)
+	}
+	out.WriteString("]}")
+	return out.String()
 }
 
 // rawStatement knows whose it is, which is read once: a policy holds statements of every tenant of the bucket.
@@ -53,8 +126,6 @@ func newRawStatement(sid string, raw json.RawMessage) rawStatement {
 	}
 	return s
 }
-
-func (s rawStatement) MarshalJSON() ([]byte, error) { return s.raw, nil }
 
 type policyStatement struct {
 	Sid       string         `json:"Sid"`
@@ -183,7 +254,7 @@ func (w *policyWriter) read(ctx context.Context) (*policyDocument, error) {
 		return nil, w.client.wrap("reading the bucket policy", err)
 	}
 	document := &policyDocument{}
-	if err := json.Unmarshal([]byte(aws.ToString(output.Policy)), document); err != nil {
+	if err := document.read(strings.NewReader(aws.ToString(output.Policy))); err != nil {
 		return nil, w.client.wrap("reading the bucket policy", err)
 	}
 	return document, nil
@@ -196,12 +267,8 @@ func (w *policyWriter) put(ctx context.Context, document *policyDocument) error 
 		_, err := w.client.s3.DeleteBucketPolicy(ctx, &s3.DeleteBucketPolicyInput{Bucket: &w.client.config.Bucket})
 		return w.client.wrap("deleting the empty bucket policy", err)
 	}
-	raw, err := json.Marshal(document)
-	if err != nil {
-		return fmt.Errorf("writing the policy of store %s: %w", w.client.Name(), err)
-	}
-	_, err = w.client.s3.PutBucketPolicy(ctx, &s3.PutBucketPolicyInput{
-		Bucket: &w.client.config.Bucket, Policy: aws.String(string(raw)),
+	_, err := w.client.s3.PutBucketPolicy(ctx, &s3.PutBucketPolicyInput{
+		Bucket: &w.client.config.Bucket, Policy: aws.String(document.text()),
 	})
 	return w.client.wrap("changing the bucket policy", err)
 }

@@ -9,7 +9,6 @@ import (
 	"encoding/base32"
 	"encoding/hex"
 	"encoding/json"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -183,13 +182,18 @@ func (p *Plan) Archives() []v1alpha1.BackupStore {
 	return p.Archive.Stores
 }
 
+// DataIDAlphabet is what a DataID is made of, after its first letter.
+const DataIDAlphabet = "abcdefghijklmnopqrstuvwxyz234567"
+
 // DataID makes the opaque name of a tenant's data from its UID: a letter and fifteen of [a-z2-7], safe as a
 // PostgreSQL identifier, a label value and an object key. It tells nothing of the authority, since shared catalogues
 // are world-readable (invariant 6).
 func DataID(uid types.UID) string {
 	sum := sha256.Sum256([]byte(uid))
-	return "t" + strings.ToLower(base32.StdEncoding.WithPadding(base32.NoPadding).EncodeToString(sum[:]))[:15]
+	return "t" + dataIDEncoding.EncodeToString(sum[:])[:15]
 }
+
+var dataIDEncoding = base32.NewEncoding(DataIDAlphabet).WithPadding(base32.NoPadding)
 
 // Hash is a short digest of any plan value; equal values give equal hashes.
 func Hash(value any) string {
