@@ -3,12 +3,15 @@
 package cluster
 
 import (
+	"context"
 	"encoding/base64"
 	"fmt"
 	"net"
 	"os"
 	"strconv"
+	"time"
 
+	"github.com/termintreu/termintreu/hack/internal/netns"
 	"github.com/termintreu/termintreu/hack/internal/pki"
 	"github.com/termintreu/termintreu/hack/internal/supervisor"
 )
@@ -17,6 +20,8 @@ const (
 	etcdAddress  = "127.0.0.1:2379"
 	etcdPeer     = "127.0.0.1:2380"
 	clusterAdmin = "admin"
+	// policyTable is where hack/policies keeps its rules.
+	policyTable = "network_policies"
 )
 
 var apiServerAddress = net.JoinHostPort(apiServerIP, strconv.Itoa(apiServerPort))
@@ -38,6 +43,7 @@ func (c *Cluster) identities() map[string]pki.Request {
 		"kube-scheduler":          {CommonName: "system:kube-scheduler"},
 		"kube-proxy":              {CommonName: "system:kube-proxy"},
 		"coredns":                 {CommonName: "coredns"},
+		"network-policies":        {CommonName: "network-policies"},
 		"mail":                    {CommonName: hostName("mail"), Names: []string{hostName("mail")}, Addresses: []string{mailServerIP}},
 	}
 	for _, n := range c.Spec.Nodes {
@@ -73,7 +79,7 @@ func (c *Cluster) ensureIdentities() error {
 	}
 	inside := "https://" + apiServerAddress
 	kubeconfigs := map[string]string{
-		"kube-controller-manager": inside, "kube-scheduler": inside, "kube-proxy": inside, "coredns": inside,
+		"kube-controller-manager": inside, "kube-scheduler": inside, "kube-proxy": inside, "coredns": inside, "network-policies": inside,
 	}
 	for _, n := range c.Spec.Nodes {
 		kubeconfigs["kubelet-"+n.Name] = inside
@@ -112,7 +118,7 @@ func (c *Cluster) writeKubeconfig(path, identity, server string) error {
 
 func (c *Cluster) controlPlane() []supervisor.Process {
 	return []supervisor.Process{
-		c.etcd(), c.apiServer(), c.controllerManager(), c.scheduler(), c.coreDNS(), c.kubeProxy(),
+		c.etcd(), c.apiServer(), c.controllerManager(), c.scheduler(), c.coreDNS(), c.kubeProxy(), c.networkPolicies(),
 	}
 }
 
@@ -173,4 +179,23 @@ func (c *Cluster) kubeProxy() supervisor.Process {
 		Name: "kube-proxy", After: apiServerAddress, Inputs: digest(c.config("kube-proxy.yaml")),
 		Args: []string{c.bin["kube-proxy"], "--config=" + c.config("kube-proxy.yaml")},
 	}
+}
+
+// networkPolicies enforces them, as a network plugin of a real cluster would.
+func (c *Cluster) networkPolicies() supervisor.Process {
+	return supervisor.Process{
+		Name: "network-policies", After: apiServerAddress, Inputs: digest(c.run("network-policies")),
+		Args: []string{c.run("network-policies"), "--kubeconfig=" + c.config("network-policies.kubeconfig"), "--dns=" + dnsServerIP},
+	}
+}
+
+// awaitPolicies returns once there are rules.
+func (c *Cluster) awaitPolicies(ctx context.Context) error {
+	err := eventually(ctx, time.Minute, func() error {
+		return netns.Run(ctx, c.id, "nft", "list", "table", "ip", policyTable)
+	})
+	if err != nil {
+		return fmt.Errorf("%w (see %s)", err, c.file("logs", "network-policies.log"))
+	}
+	return nil
 }

@@ -25,6 +25,7 @@ func (c *Cluster) convergence() []step {
 		{"API server", c.awaitAPIServer},
 		{"images on the nodes", c.loadSystemImages},
 		{"objects of the system", c.applySystem},
+		{"network policies", c.awaitPolicies},
 		{"nodes", c.awaitNodes},
 		{"ingress controllers", c.awaitIngress},
 	}

@@ -179,6 +179,9 @@ func (c *Cluster) prepare(ctx context.Context) (supervisor.Config, error) {
 			return config, err
 		}
 	}
+	if err := c.build(ctx, "policies", c.run("network-policies")); err != nil {
+		return config, err
+	}
 	servers, err := c.postgresProcesses()
 	if err != nil {
 		return config, err
@@ -210,7 +213,7 @@ func (c *Cluster) supervise(ctx context.Context, config supervisor.Config) error
 		return err
 	}
 	binary := c.run("supervisor")
-	if err := c.buildSupervisor(ctx, binary); err != nil {
+	if err := c.build(ctx, "supervisor", binary); err != nil {
 		return err
 	}
 	logPath := c.file("logs", "supervisor.log")
@@ -242,11 +245,12 @@ func (c *Cluster) supervise(ctx context.Context, config supervisor.Config) error
 	})
 }
 
-func (c *Cluster) buildSupervisor(ctx context.Context, out string) error {
-	cmd := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-o", out, "./hack/supervisor")
+// build makes a program of hack; the same source gives the same bytes.
+func (c *Cluster) build(ctx context.Context, program, out string) error {
+	cmd := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-trimpath", "-o", out, "./hack/"+program)
 	cmd.Dir = c.root
 	if output, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("build the supervisor: %w: %s", err, output)
+		return fmt.Errorf("build hack/%s: %w: %s", program, err, output)
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -19,6 +20,9 @@ const (
 	egressInterval = 30 * time.Second
 	// egressPatience is how long a connection may take; a packet that is dropped is never answered.
 	egressPatience = 3 * time.Second
+	// egressDoubt is how long after it answered an address is tried again before it is told of: a network plugin learns
+	// of a new pod a moment after the pod has begun.
+	egressDoubt = 5 * time.Second
 )
 
 // egress tries from the tenant's own network position where it can connect to: its database server, which it must
@@ -27,6 +31,7 @@ type egress struct {
 	// declared is the database server, undeclared what the settings name.
 	declared   func() string
 	undeclared func() []string
+	doubt      time.Duration
 
 	mu   sync.Mutex
 	last settings.EgressReport
@@ -43,10 +48,14 @@ func (e *egress) try(ctx context.Context) {
 	started := time.Now()
 	addresses := append(apiServer(), e.undeclared()...)
 	report := settings.EgressReport{Declared: connects(ctx, e.declared()), Tried: len(addresses)}
-	for _, address := range addresses {
-		if connects(ctx, address) {
-			report.Open = append(report.Open, address)
+	refused := func(address string) bool { return !connects(ctx, address) }
+	report.Open = slices.DeleteFunc(addresses, refused)
+	if len(report.Open) > 0 {
+		select {
+		case <-ctx.Done():
+		case <-time.After(e.doubt):
 		}
+		report.Open = slices.DeleteFunc(report.Open, refused)
 	}
 	if ctx.Err() != nil {
 		return

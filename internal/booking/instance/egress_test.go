@@ -4,11 +4,13 @@ package instance
 
 import (
 	"encoding/json"
+	"errors"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/termintreu/termintreu/internal/settings"
 )
@@ -60,6 +62,22 @@ func TestAnInstanceTellsWhatAnsweredIt(t *testing.T) {
 	e.try(t.Context())
 	if found := reported(t, e); !found.Declared || found.Tried != 3 || found.AgeSeconds < 0 || !slices.Equal(found.Open, []string{apiServer, other}) {
 		t.Errorf("it tells %+v", found)
+	}
+
+	// A plugin that has just learned of the pod: the address answered once.
+	late, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		if conn, err := late.Accept(); err == nil {
+			_ = errors.Join(conn.Close(), late.Close())
+		}
+	}()
+	e.undeclared, e.doubt = func() []string { return []string{late.Addr().String()} }, 200*time.Millisecond
+	e.try(t.Context())
+	if found := reported(t, e); found.Tried != 2 || !slices.Equal(found.Open, []string{apiServer}) {
+		t.Errorf("of one that answered no second time it tells %+v", found)
 	}
 
 	t.Setenv("KUBERNETES_SERVICE_PORT", "")

@@ -86,7 +86,7 @@ func Run(ctx context.Context, options Options) error {
 		Staff: staff.New(staff.Options{Snapshot: source.Snapshot, Store: bookings, Clock: time.Now, Log: options.Log, SecretDir: options.StaffDir,
 			Style: web.StyleAddress, Limit: limit, Address: web.ClientAddress, Event: counters.booked})})
 
-	network := &egress{declared: func() string { return hostPort(target()) }, undeclared: func() []string { return source.Snapshot().Egress.Undeclared }}
+	network := &egress{declared: func() string { return hostPort(target()) }, undeclared: func() []string { return source.Snapshot().Egress.Undeclared }, doubt: egressDoubt}
 	left := &orphans{bookings: bookings, snapshot: source.Snapshot, counters: counters, log: options.Log}
 	var presented *certificate
 	if options.TLSDir != "" {
