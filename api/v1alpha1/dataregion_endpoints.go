@@ -236,8 +236,15 @@ type RegionIngress struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
 	Namespace string `json:"namespace"`
-	// PodSelector selects the controller's pods; only they may connect to instances.
+	// PodSelector selects the controller's pods; only they, and what EndpointCIDRs names, may connect to instances.
 	PodSelector metav1.LabelSelector `json:"podSelector"`
+	// EndpointCIDRs connections come from where they do not come from the controller's pods: of an ingress outside the
+	// cluster, or of nodes whose network hides the pods' own addresses.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	EndpointCIDRs []CIDR `json:"endpointCIDRs,omitempty"`
 	// Port citizens reach booking sites at over HTTPS.
 	// +optional
 	// +kubebuilder:default=443

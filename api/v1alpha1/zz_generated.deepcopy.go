@@ -1792,6 +1792,11 @@ func (in *RegionIngress) DeepCopyInto(out *RegionIngress) {
 		}
 	}
 	in.PodSelector.DeepCopyInto(&out.PodSelector)
+	if in.EndpointCIDRs != nil {
+		in, out := &in.EndpointCIDRs, &out.EndpointCIDRs
+		*out = make([]CIDR, len(*in))
+		copy(*out, *in)
+	}
 	in.Processor.DeepCopyInto(&out.Processor)
 }
 

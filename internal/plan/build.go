@@ -282,6 +282,9 @@ func buildInstance(in *Input, p *Plan) Instance {
 	}
 	if ingress := in.Region.Spec.Ingress; ingress != nil {
 		instance.Ingress = &Ingress{ClassName: ingress.ClassName, Annotations: ingress.Annotations, Namespace: ingress.Namespace, PodSelector: ingress.PodSelector}
+		for _, cidr := range ingress.EndpointCIDRs {
+			instance.Ingress.CIDRs = append(instance.Ingress.CIDRs, string(cidr))
+		}
 	}
 	return instance
 }

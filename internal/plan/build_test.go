@@ -80,6 +80,8 @@ func TestBuildLetsAnInstanceReachItsServerAndRelayAlone(t *testing.T) {
 	expectEqual(t, "egress", mustBuild(t, in).Instance.EgressCIDRs, []plan.Endpoint{
 		{CIDR: "192.0.2.10/32", Port: 5432}, {CIDR: "192.0.2.20/32", Port: 587}, {CIDR: "2001:db8::20/128", Port: 587},
 	})
+	in.Region.Spec.Ingress.EndpointCIDRs = []v1alpha1.CIDR{"192.0.2.60/32"}
+	expectEqual(t, "ingress", mustBuild(t, in).Instance.Ingress.CIDRs, []string{"192.0.2.60/32"})
 	in.Region.Spec.MailRelay, in.Region.Spec.Ingress = nil, nil
 	p := mustBuild(t, in)
 	expectEqual(t, "egress without a relay", p.Instance.EgressCIDRs, []plan.Endpoint{{CIDR: "192.0.2.10/32", Port: 5432}})

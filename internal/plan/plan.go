@@ -115,6 +115,8 @@ type Ingress struct {
 	Annotations map[string]string
 	Namespace   string
 	PodSelector metav1.LabelSelector
+	// CIDRs it connects from where its pods are not seen.
+	CIDRs []string `json:",omitempty"`
 }
 
 // LabelCNPGCluster is what CloudNativePG labels the pods of a Cluster with.

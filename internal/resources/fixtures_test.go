@@ -46,6 +46,7 @@ func servedPlan() *plan.Plan {
 				Annotations: map[string]string{"nginx.ingress.kubernetes.io/proxy-ssl-secret": "{namespace}/{service}"},
 				ClassName:   "public", Namespace: "ingress",
 				PodSelector: metav1.LabelSelector{MatchLabels: map[string]string{"app.kubernetes.io/name": "ingress"}},
+				CIDRs:       []string{"192.0.2.60/32"},
 			},
 		},
 		Purge: plan.Purge{Schedule: "15 2 * * *", TimeZone: "Europe/Zurich", Settings: settings.Retain{PlanHash: "0123456789abcdef", Database: database}},

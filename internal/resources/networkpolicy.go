@@ -23,11 +23,15 @@ func NetworkPolicy(p *plan.Plan) *netac.NetworkPolicyApplyConfiguration {
 		WithPolicyTypes(networkingv1.PolicyTypeIngress, networkingv1.PolicyTypeEgress).
 		WithEgress(egress(p.Instance.EgressCIDRs)...)
 	if ingress := p.Instance.Ingress; ingress != nil {
-		spec.WithIngress(netac.NetworkPolicyIngressRule().
+		from := netac.NetworkPolicyIngressRule().
 			WithFrom(netac.NetworkPolicyPeer().
 				WithNamespaceSelector(namespaceSelector(ingress.Namespace)).
 				WithPodSelector(labelSelector(ingress.PodSelector))).
-			WithPorts(port(corev1.ProtocolTCP, PortHTTPS)))
+			WithPorts(port(corev1.ProtocolTCP, PortHTTPS))
+		for _, cidr := range ingress.CIDRs {
+			from.WithFrom(netac.NetworkPolicyPeer().WithIPBlock(netac.IPBlock().WithCIDR(cidr)))
+		}
+		spec.WithIngress(from)
 	}
 	if p.OperatorNamespace != "" {
 		spec.WithIngress(netac.NetworkPolicyIngressRule().

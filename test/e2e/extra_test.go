@@ -11,7 +11,6 @@ import (
 	. "github.com/onsi/gomega"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
-	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -59,8 +58,9 @@ func newExtra(ctx context.Context, name string) *extra {
 	e.region.Spec.Namespaces = v1alpha1.NamespaceAccess{Names: []string{full}}
 	e.region.Spec.PlatformNamespace = full + "-platform"
 	// The ingress they share runs on nodes of region ch, which this region does not trust: to it, it is one outside the
-	// cluster, whose place is declared, and which has to be let in.
+	// cluster, whose place is declared. It connects from the range of pods.
 	e.region.Spec.Ingress.PodSelector = metav1.LabelSelector{MatchLabels: map[string]string{"e2e": "outside"}}
+	e.region.Spec.Ingress.EndpointCIDRs = []v1alpha1.CIDR{v1alpha1.CIDR(ends.PodRange)}
 
 	policy := &v1alpha1.RetentionPolicy{}
 	Expect(kube.Get(ctx, client.ObjectKey{Name: like.Spec.RetentionPolicyRef.Name}, policy)).To(Succeed())
@@ -78,15 +78,6 @@ func (e *extra) create(ctx context.Context) {
 			Name: name, Labels: map[string]string{"pod-security.kubernetes.io/enforce": "restricted"},
 		}})).To(Succeed())
 	}
-	Expect(kube.Create(ctx, &networkingv1.NetworkPolicy{
-		ObjectMeta: metav1.ObjectMeta{Namespace: e.namespace, Name: "outside"},
-		Spec: networkingv1.NetworkPolicySpec{
-			PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeIngress},
-			Ingress: []networkingv1.NetworkPolicyIngressRule{{From: []networkingv1.NetworkPolicyPeer{{
-				NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{corev1.LabelMetadataName: e.region.Spec.Ingress.Namespace}},
-			}}}},
-		},
-	})).To(Succeed())
 	Expect(kube.Create(ctx, &e.region)).To(Succeed())
 	Expect(kube.Create(ctx, &e.policy)).To(Succeed())
 	tenant := &v1alpha1.BookingTenant{ObjectMeta: metav1.ObjectMeta{Namespace: e.tenant.Namespace, Name: e.tenant.Name}, Spec: e.spec}

@@ -1440,6 +1440,12 @@ var schemaYAML = typed.YAMLObject(`types:
     - name: className
       type:
         scalar: string
+    - name: endpointCIDRs
+      type:
+        list:
+          elementType:
+            namedType: com.github.termintreu.termintreu.api.v1alpha1.CIDR
+          elementRelationship: associative
     - name: logPeriod
       type:
         namedType: com.github.termintreu.termintreu.api.v1alpha1.Period

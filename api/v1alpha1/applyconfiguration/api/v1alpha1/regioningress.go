@@ -22,8 +22,11 @@ type RegionIngressApplyConfiguration struct {
 	Annotations map[string]string `json:"annotations,omitempty"`
 	// Namespace the controller's pods run in.
 	Namespace *string `json:"namespace,omitempty"`
-	// PodSelector selects the controller's pods; only they may connect to instances.
+	// PodSelector selects the controller's pods; only they, and what EndpointCIDRs names, may connect to instances.
 	PodSelector *v1.LabelSelectorApplyConfiguration `json:"podSelector,omitempty"`
+	// EndpointCIDRs connections come from where they do not come from the controller's pods: of an ingress outside the
+	// cluster, or of nodes whose network hides the pods' own addresses.
+	EndpointCIDRs []apiv1alpha1.CIDR `json:"endpointCIDRs,omitempty"`
 	// Port citizens reach booking sites at over HTTPS.
 	Port *int32 `json:"port,omitempty"`
 	// LogPeriod is how long the ingress keeps access logs.
@@ -73,6 +76,16 @@ func (b *RegionIngressApplyConfiguration) WithNamespace(value string) *RegionIng
 // If called multiple times, the PodSelector field is set to the value of the last call.
 func (b *RegionIngressApplyConfiguration) WithPodSelector(value *v1.LabelSelectorApplyConfiguration) *RegionIngressApplyConfiguration {
 	b.PodSelector = value
+	return b
+}
+
+// WithEndpointCIDRs adds the given value to the EndpointCIDRs field in the declarative configuration
+// and returns the receiver, so that objects can be build by chaining "With" function invocations.
+// If called multiple times, values provided by each call will be appended to the EndpointCIDRs field.
+func (b *RegionIngressApplyConfiguration) WithEndpointCIDRs(values ...apiv1alpha1.CIDR) *RegionIngressApplyConfiguration {
+	for i := range values {
+		b.EndpointCIDRs = append(b.EndpointCIDRs, values[i])
+	}
 	return b
 }
 
