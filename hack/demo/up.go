@@ -12,7 +12,9 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/go-logr/logr"
 	"k8s.io/client-go/tools/clientcmd"
+	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/termintreu/termintreu/hack/cluster"
@@ -80,6 +82,8 @@ func newClient(kubeconfig string) (client.Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	// Warnings of the API server are for people who apply manifests; unset, the library tells of that with a stack trace.
+	ctrl.SetLogger(logr.Discard())
 	return client.New(config, client.Options{Scheme: operator.Scheme()})
 }
 
