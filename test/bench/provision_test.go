@@ -161,19 +161,20 @@ func (c *cluster) settle(tb testing.TB, o *operatorProcess) {
 }
 
 // traffic is what an operator asked of the API server since it started. Reviews of whoever reads metrics are left out:
-// they are ours. So are trials of the admission policies, which write nothing and are refused when all is well.
+// they are ours. So are trials of the admission policies, which write nothing and are refused when all is well. To look for
+// what is not there yet is no refusal.
 type traffic struct{ requests, writes, statuses, refused, failures float64 }
 
 func (o *operatorProcess) traffic(tb testing.TB, c *cluster) traffic {
 	tb.Helper()
 	f := o.figures()
-	trials := f.sum(trialsTotal)
+	trials, absent := f.sum(trialsTotal), f.sum(requestsTotal, "method", "GET", "code", "404")
 	posts := f.sum(requestsTotal, "method", "POST") - (c.reviews(tb) - o.reviewed) - trials
 	writes := posts + f.sum(requestsTotal, "method", "PATCH") + f.sum(requestsTotal, "method", "PUT") + f.sum(requestsTotal, "method", "DELETE")
 	return traffic{
 		requests: writes + f.sum(requestsTotal, "method", "GET"), writes: writes,
 		statuses: f.sum(statusesTotal),
-		refused:  f.sum(requestsTotal, "code", "4") - trials + f.sum(requestsTotal, "code", "5") + f.sum(requestsTotal, "code", "<"),
+		refused:  f.sum(requestsTotal, "code", "4") - trials - absent + f.sum(requestsTotal, "code", "5") + f.sum(requestsTotal, "code", "<"),
 		failures: f.sum("controller_runtime_reconcile_errors_total"),
 	}
 }
