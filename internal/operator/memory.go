@@ -18,7 +18,7 @@ const (
 	memoryAlone = 27 << 20
 	// memoryPerTenant is what it may aim at of the 50 KiB each tenant adds (design, section 7): the more lives, the further
 	// the heap grows past its aim while the collector still looks through it.
-	memoryPerTenant = 40 << 10
+	memoryPerTenant = 43 << 10
 )
 
 // memoryLimit is what the runtime is told to keep an operator of so many tenants within, by its budget. One that needs more,

@@ -11,10 +11,10 @@ func TestTheMemoryLimitIsTheBudgetUntilWhatLivesNeedsMore(t *testing.T) {
 		want         int64
 	}{
 		"no tenants":                     {0, 8 << 20, 9 << 20, 27 << 20},
-		"a thousand":                     {1000, 40 << 20, 16 << 20, 27<<20 + 1000*40<<10},
+		"a thousand":                     {1000, 40 << 20, 16 << 20, 27<<20 + 1000*43<<10},
 		"a thousand that are large":      {1000, 80 << 20, 20 << 20, 110 << 20},
 		"few beside much else":           {4, 16 << 20, 60 << 20, 78 << 20},
-		"nothing is known of what lives": {60, 0, 0, 27<<20 + 60*40<<10},
+		"nothing is known of what lives": {60, 0, 0, 27<<20 + 60*43<<10},
 	} {
 		if got := memoryLimit(c.tenants, c.live, c.beside); got != c.want {
 			t.Errorf("%s: %d, want %d", name, got, c.want)
