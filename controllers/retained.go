@@ -149,7 +149,7 @@ func (r *TenantReconciler) tendOne(ctx context.Context, kept *declaration) error
 		finding.Unsure, desired, absent = true, nil, nil
 	}
 	applied := r.applyObjects(ctx, s, desired, absent)
-	r.evict(ctx, s)
+	r.evict(ctx, s, s.strays)
 	r.reportKept(s, region, finding)
 	return applied
 }

@@ -50,10 +50,12 @@ type scope struct {
 	evidence      compliance.Evidence
 	findings      []compliance.Finding
 
-	// strays are running pods on untrusted nodes; evictions is what was done about them, blocked when it was refused.
+	// strays are running pods on untrusted nodes; evictions is what was done about them, blocked when it was refused,
+	// and untold when one has to be reported first.
 	strays    []stray
 	evictions map[stray]v1alpha1.IncidentAction
 	blocked   bool
+	untold    bool
 	// known are the incidents reported before, history what became of them.
 	known   []v1alpha1.Incident
 	history compliance.History

@@ -44,6 +44,8 @@ type TenantReconciler struct {
 	matched    matched
 	// incidents reported last, by UID of the tenant; only of tenants that had any.
 	incidents sync.Map
+	// met are the strays seen last, by UID of the tenant; only of tenants that have any.
+	met sync.Map
 	// tending lets one look after the jobs of removed tenants at a time.
 	tending sync.Mutex
 	bound   appliedSpecs
@@ -77,7 +79,7 @@ func (r *TenantReconciler) Reconcile(ctx context.Context, req ctrl.Request) (ctr
 	s.fail(err)
 	r.observe(ctx, s)
 	r.judge(s)
-	r.evict(ctx, s)
+	r.evict(ctx, s, r.meet(s))
 	if err := r.report(ctx, s); err != nil {
 		return ctrl.Result{}, err
 	}
@@ -203,6 +205,9 @@ func (r *TenantReconciler) judge(s *scope) {
 
 // renewal is when the verdict must be renewed or the agreement begins or ends.
 func (r *TenantReconciler) renewal(s *scope) time.Duration {
+	if s.untold {
+		return afterTelling
+	}
 	if s.blocked {
 		return retryEviction
 	}

@@ -22,6 +22,8 @@ import (
 )
 
 const (
+	// afterTelling is how soon a pod is evicted that was reported first; the cache has the report by then.
+	afterTelling = 100 * time.Millisecond
 	// retryEviction is how soon a blocked eviction is tried again.
 	retryEviction = 10 * time.Second
 	// evictionTimeout of one request: a slow answer must not keep the incident from being told.
@@ -35,13 +37,18 @@ type stray struct {
 }
 
 // evict takes pods from nodes the region does not trust, through the Eviction API, so that a PodDisruptionBudget keeps
-// the last replica that answers until another one does. What blocks is reported and tried again.
-func (r *TenantReconciler) evict(ctx context.Context, s *scope) {
+// the last replica that answers until another one does. What blocks is reported and tried again. One that was not met
+// before is reported first: a node may hold a pod of every tenant, and all are told of before the first is evicted.
+func (r *TenantReconciler) evict(ctx context.Context, s *scope, met []stray) {
 	if s.input.Region == nil || s.input.Region.Spec.Drift == v1alpha1.DriftReport {
 		return
 	}
 	s.evictions = map[stray]v1alpha1.IncidentAction{}
 	for _, stray := range s.strays {
+		if !slices.Contains(met, stray) {
+			s.untold = true
+			continue
+		}
 		pod := &corev1.Pod{}
 		pod.Namespace, pod.Name = stray.pod.Namespace, stray.pod.Name
 		err := r.evictOne(ctx, pod)
@@ -53,6 +60,19 @@ func (r *TenantReconciler) evict(ctx context.Context, s *scope) {
 			log.FromContext(ctx).Error(err, "eviction from an untrusted node is blocked", "pod", stray.pod, "node", stray.node)
 		}
 	}
+}
+
+// meet gives the strays this process had met before, and remembers those of now.
+func (r *TenantReconciler) meet(s *scope) (before []stray) {
+	if known, found := r.met.Load(s.tenant.UID); found {
+		before, _ = known.([]stray)
+	}
+	if len(s.strays) > 0 {
+		r.met.Store(s.tenant.UID, s.strays)
+	} else {
+		r.met.Delete(s.tenant.UID)
+	}
+	return before
 }
 
 func (r *TenantReconciler) evictOne(ctx context.Context, pod *corev1.Pod) error {
@@ -98,8 +118,9 @@ func (r *TenantReconciler) teller(of runtime.Object, prefix string) func(kind, r
 	}
 }
 
-// tellIncidents gives an event for the incidents of each reason that began, and one for those that ended: it outlasts the
-// history in status. Events of one reason are counted and not told apart, so what happens at once is told at once.
+// tellIncidents gives an event for the incidents of each reason that began, one for each that something was done about
+// later, and one for those that ended: it outlasts the history in status. Events of one reason are counted and not told
+// apart, so what happens at once is told at once.
 func tellIncidents(history *compliance.History, tell func(kind, reason, format string, args ...any)) {
 	opened := map[string][]string{}
 	for _, incident := range history.Opened {
@@ -107,6 +128,9 @@ func tellIncidents(history *compliance.History, tell func(kind, reason, format s
 	}
 	for _, reason := range slices.Sorted(maps.Keys(opened)) {
 		tell(corev1.EventTypeWarning, reason, "%s", strings.Join(opened[reason], "; "))
+	}
+	for _, incident := range history.Acted {
+		tell(corev1.EventTypeNormal, string(incident.Action), "%s: %s", incident.Reason, incident.Message)
 	}
 	healed := make([]string, 0, len(history.Healed))
 	for _, incident := range history.Healed {

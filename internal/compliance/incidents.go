@@ -18,8 +18,8 @@ const maxIncidents = 16
 type History struct {
 	// All incidents to show, newest first.
 	All []v1alpha1.Incident
-	// Opened and Healed now, for whoever wants to tell of them.
-	Opened, Healed []v1alpha1.Incident
+	// Opened and Healed now, for whoever wants to tell of them; Acted are those of earlier that something else was done about.
+	Opened, Acted, Healed []v1alpha1.Incident
 }
 
 // Chronicle carries the incidents of a tenant on: what the findings complain of is opened once, and what they no longer
@@ -53,8 +53,9 @@ func (h *History) enter(v Violation, action v1alpha1.IncidentAction, at metav1.T
 		return i.HealedAt == nil && i.What == v.What && i.Where == v.Where && i.Reason == v.Reason
 	})
 	if open >= 0 {
-		if action != "" {
+		if action != "" && action != h.All[open].Action {
 			h.All[open].Action = action
+			h.Acted = append(h.Acted, h.All[open])
 		}
 		return
 	}

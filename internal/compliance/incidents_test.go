@@ -80,8 +80,12 @@ func TestWhatWasDoneAboutAnIncidentIsShown(t *testing.T) {
 		t.Errorf("a blocked eviction shows as %s", blocked.All[0].Action)
 	}
 	evicted := compliance.Chronicle(blocked.All, findings, map[compliance.Violation]v1alpha1.IncidentAction{violation: v1alpha1.IncidentEvicted}, now)
-	if len(evicted.All) != 1 || evicted.All[0].Action != v1alpha1.IncidentEvicted {
-		t.Errorf("the eviction that went through later shows as %+v", evicted.All)
+	if len(evicted.All) != 1 || evicted.All[0].Action != v1alpha1.IncidentEvicted || len(evicted.Acted) != 1 {
+		t.Errorf("the eviction that went through later shows as %+v, told of: %+v", evicted.All, evicted.Acted)
+	}
+	again := compliance.Chronicle(evicted.All, findings, map[compliance.Violation]v1alpha1.IncidentAction{violation: v1alpha1.IncidentEvicted}, now)
+	if len(again.Acted) != 0 {
+		t.Errorf("what was done before is told of again: %+v", again.Acted)
 	}
 }
 

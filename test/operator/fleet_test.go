@@ -64,7 +64,7 @@ var _ = Describe("A node relabelled under a part of the fleet", func() {
 		}
 		all := record.matching(func(q request) bool { return !measured(q) })
 		AddReportEntry("requests per affected pod", fmt.Sprintf("%.1f", float64(len(all))/float64(len(affected))), ReportEntryVisibilityAlways)
-		// Its eviction, two statuses (the pod goes, the verdict turns), and the events of both.
+		// Its eviction, three statuses (the verdict turns, what was done, the pod goes), and the events of each.
 		Expect(len(all)).To(BeNumerically("<=", 8*len(affected)), table(all))
 		for _, tenant := range others {
 			eventually(ctx, tenant, v1alpha1.ConditionCompliant, metav1.ConditionTrue)
