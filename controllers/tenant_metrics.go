@@ -3,6 +3,7 @@
 package controllers
 
 import (
+	"iter"
 	"math"
 	"net/http"
 	"time"
@@ -41,10 +42,7 @@ func (m *TenantMetrics) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 	w.Header().Set("Content-Type", expositionType)
 	e, now := newExposition(w), m.Now()
 	writeVerdicts(e, tenants.Items, now)
-	audits := m.Book.Audits()
-	for i := range retentionFamilies {
-		retentionFamilies[i].write(e, audits, now, m.MaxAge)
-	}
+	writeRetention(e, m.Book.Audits(), now, m.MaxAge)
 	// Whoever hung up needs no answer.
 	_ = e.out.Flush()
 }
@@ -99,27 +97,43 @@ var retentionFamilies = []retentionFamily{
 		}},
 }
 
-// write the family from the audits. What was not measured, or too long ago, has no series (invariant 7); a tenant whose
-// data is gone has none either. The data ID tells two tenants apart that had the same name one after the other, while the
-// first one's data is kept.
-func (f *retentionFamily) write(e *exposition, audits []evidence.Audit, now time.Time, maxAge time.Duration) {
+// writeRetention of every schema.
+func writeRetention(e *exposition, audits []evidence.Audit, now time.Time, maxAge time.Duration) {
+	found := counted(audits, now, maxAge)
+	for i := range retentionFamilies {
+		retentionFamilies[i].write(e, found, now)
+	}
+}
+
+// write the family from what was counted. The data ID tells two tenants apart that had the same name one after the other,
+// while the first one's data is kept.
+func (f *retentionFamily) write(e *exposition, counted iter.Seq2[*evidence.Record, *compliance.Category], now time.Time) {
 	e.family(f.name, f.help)
-	for _, audit := range audits {
-		if audit.Err != nil || now.Sub(audit.At) > maxAge {
-			continue
+	for record, category := range counted {
+		if value, known := f.value(category, now); known {
+			e.series(f.name, value, "namespace", record.Tenant.Namespace, "name", record.Tenant.Name,
+				"data_id", record.DataID, "category", string(category.Category))
 		}
-		for _, record := range audit.Records {
-			if record.Err != nil {
+	}
+}
+
+// counted are the categories of every schema that have a rule or a record, by the audits. What was not measured, or longer
+// than maxAge ago, has none (invariant 7); a tenant whose data is gone has none either.
+func counted(audits []evidence.Audit, now time.Time, maxAge time.Duration) iter.Seq2[*evidence.Record, *compliance.Category] {
+	return func(yield func(*evidence.Record, *compliance.Category) bool) {
+		for _, audit := range audits {
+			if audit.Err != nil || now.Sub(audit.At) > maxAge {
 				continue
 			}
-			for i := range record.Retention.Categories {
-				category := &record.Retention.Categories[i]
-				if category.Period == 0 && category.Rows == 0 {
+			for _, record := range audit.Records {
+				if record.Err != nil {
 					continue
 				}
-				if value, known := f.value(category, now); known {
-					e.series(f.name, value, "namespace", record.Tenant.Namespace, "name", record.Tenant.Name,
-						"data_id", record.DataID, "category", string(category.Category))
+				for i := range record.Retention.Categories {
+					category := &record.Retention.Categories[i]
+					if (category.Period != 0 || category.Rows != 0) && !yield(&record, category) {
+						return
+					}
 				}
 			}
 		}

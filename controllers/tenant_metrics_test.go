@@ -73,11 +73,7 @@ func TestMetricsShowWhatWasMeasuredAndNothingElse(t *testing.T) {
 	}
 	book := evidence.NewBook(func(string) {})
 	shown := func() map[string]float64 {
-		return scraped(t, func(e *exposition) {
-			for i := range retentionFamilies {
-				retentionFamilies[i].write(e, book.Audits(), time.Now(), time.Hour)
-			}
-		}, "namespace", "name", "data_id", "category")
+		return scraped(t, func(e *exposition) { writeRetention(e, book.Audits(), time.Now(), time.Hour) }, "namespace", "name", "data_id", "category")
 	}
 	put := func(at time.Time, err error, records map[string]evidence.Record) map[string]float64 {
 		book.PutAudit(key, evidence.Audit{At: at, Err: err, Records: records})

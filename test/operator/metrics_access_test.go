@@ -88,13 +88,19 @@ var _ = Describe("Metrics", func() {
 		return request.Status.Token
 	}
 
-	It("are shown to whom the API server knows and lets read them, and to nobody else", func(ctx SpecContext) {
-		reader, stranger := token(ctx, "metrics-reader"), token(ctx, "metrics-stranger")
-		binding := &rbacv1.ClusterRoleBinding{ObjectMeta: metav1.ObjectMeta{Name: "metrics-reader"},
+	// readerToken is that of one who is bound to the role that may read metrics.
+	readerToken := func(ctx SpecContext, name string) string {
+		GinkgoHelper()
+		binding := &rbacv1.ClusterRoleBinding{ObjectMeta: metav1.ObjectMeta{Name: name},
 			RoleRef:  rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "termintreu-metrics-reader"},
-			Subjects: []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: system, Name: "metrics-reader"}}}
+			Subjects: []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: system, Name: name}}}
 		Expect(admin.Create(ctx, binding)).To(Succeed())
 		DeferCleanup(func(ctx SpecContext) { Expect(admin.Delete(ctx, binding)).To(Succeed()) })
+		return token(ctx, name)
+	}
+
+	It("are shown to whom the API server knows and lets read them, and to nobody else", func(ctx SpecContext) {
+		reader, stranger := readerToken(ctx, "metrics-reader"), token(ctx, "metrics-stranger")
 
 		var requests atomic.Int32
 		config := as("termintreu-operator")
@@ -130,12 +136,7 @@ var _ = Describe("Metrics", func() {
 
 	It("tell how every tenant stands, by the operator's own rights", func(ctx SpecContext) {
 		w := newWorld(ctx)
-		reader := token(ctx, "metrics-tenants")
-		binding := &rbacv1.ClusterRoleBinding{ObjectMeta: metav1.ObjectMeta{Name: "metrics-tenants"},
-			RoleRef:  rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "termintreu-metrics-reader"},
-			Subjects: []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Namespace: system, Name: "metrics-tenants"}}}
-		Expect(admin.Create(ctx, binding)).To(Succeed())
-		DeferCleanup(func(ctx SpecContext) { Expect(admin.Delete(ctx, binding)).To(Succeed()) })
+		reader := readerToken(ctx, "metrics-tenants")
 		host, err := freeAddress()
 		Expect(err).NotTo(HaveOccurred())
 		address := net.JoinHostPort(host, "8443")
